@@ -184,8 +184,15 @@ func TestMoveTakesEverything(t *testing.T) {
 	_, err = d.Deliver(ctx)
 	require.NoError(t, err)
 	o.ticket(t, "mill", "Flour")
+	position := ticket.Mail{ID: ticket.NewID(o.clock.Now()), Tenant: positions, Mailbox: "position of bakery", Origin: "1 2 3", Raw: ticket.Digest{1},
+		State: ticket.MailPending, Arrived: o.clock.Now(), Due: o.clock.Now()}
+	_, err = o.shards["north"].store.PutMail(ctx, position)
+	require.NoError(t, err)
 
 	require.NoError(t, o.Move(ctx, "bakery", "south"))
+	at, err := o.shards["south"].store.Mails(ctx, ticket.MailQuery{Tenant: positions, Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, at, 1)
 	o.requireAt(t, "bakery", "south", 2)
 	o.requireAt(t, "mill", "north", 1)
 	o.second.FailWith(nil)
@@ -317,6 +324,8 @@ func TestTenantsThatDoNotExist(t *testing.T) {
 		require.NoError(t, o.Add(ctx, name, fmt.Sprintf("help@%d.example.org", i), "north"))
 		o.ticket(t, name, "Bread")
 	}
+	require.Error(t, o.Add(ctx, "", "none@example.org", "north"))
+	require.Error(t, o.Add(ctx, positions, "none@example.org", "north"), "mailboxes of all tenants have it")
 	require.Error(t, o.Add(ctx, "bakery", "else@bakery.example.org", "south"), "the name is taken")
 	require.Error(t, o.Add(ctx, "cafe", "help@bakery.example.org", "south"), "the address is taken")
 	files, err := os.ReadDir(o.dir)

@@ -20,6 +20,9 @@ func (r *Router) Add(ctx context.Context, tenant, mailto, shard string) error {
 	if err != nil {
 		return err
 	}
+	if tenant == "" || tenant == positions {
+		return fmt.Errorf("%q cannot be a tenant", tenant)
+	}
 	made, err := r.app.ExecContext(ctx, "INSERT INTO app_tenants (name, mailto, shard) VALUES (?, ?, ?)", tenant, mailto, shard)
 	if err != nil {
 		return err
@@ -187,20 +190,25 @@ func copyRows(ctx context.Context, tenant string, from, to *shard) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // no effect after a commit
-	for _, table := range []string{"ticket_outbox", "ticket_receipts", "ticket_mails"} {
-		// Those of a move that was given up.
-		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE tenant = ?", tenant); err != nil {
+	for _, rows := range []struct{ which, value string }{
+		{"ticket_outbox WHERE tenant = ?", tenant},
+		{"ticket_receipts WHERE tenant = ?", tenant},
+		{"ticket_mails WHERE tenant = ?", tenant},
+		{"ticket_mails WHERE tenant = '" + positions + "' AND mailbox = ?", "position of " + tenant}, // its mailbox has its name
+	} {
+		// Those of a move that was given up, or of a time when the tenant was here before.
+		if _, err := tx.ExecContext(ctx, "DELETE FROM "+rows.which, rows.value); err != nil {
 			return err
 		}
-		if err := copyTable(ctx, tenant, table, from.db, tx); err != nil {
-			return fmt.Errorf("%s: %w", table, err)
+		if err := copyThese(ctx, rows.which, rows.value, from.db, tx); err != nil {
+			return fmt.Errorf("copy %s: %w", rows.which, err)
 		}
 	}
 	return tx.Commit()
 }
 
-func copyTable(ctx context.Context, tenant, table string, from *sql.DB, to *sql.Tx) error {
-	rows, err := from.QueryContext(ctx, "SELECT * FROM "+table+" WHERE tenant = ?", tenant)
+func copyThese(ctx context.Context, which, value string, from *sql.DB, to *sql.Tx) error {
+	rows, err := from.QueryContext(ctx, "SELECT * FROM "+which, value)
 	if err != nil {
 		return err
 	}
@@ -209,6 +217,7 @@ func copyTable(ctx context.Context, tenant, table string, from *sql.DB, to *sql.
 	if err != nil {
 		return err
 	}
+	table, _, _ := strings.Cut(which, " ")
 	insert := "INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES (?" + strings.Repeat(", ?", len(columns)-1) + ")"
 	values, places := make([]any, len(columns)), make([]any, len(columns))
 	for i := range values {

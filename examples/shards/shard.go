@@ -49,9 +49,14 @@ func (s *shard) start(ctx context.Context) error {
 	if _, err := sqlstore.Open(ctx, s.db, sqlstore.SQLite, sqlstore.Search(), sqlstore.Files()); err != nil {
 		return err
 	}
-	_, err := s.db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS app_residents (tenant TEXT PRIMARY KEY) STRICT")
-	return err
+	if _, err := s.db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS app_residents (tenant TEXT PRIMARY KEY) STRICT"); err != nil {
+		return err
+	}
+	return s.admit(ctx, positions)
 }
+
+// positions is the tenant under which module mailbox keeps the positions in folders of IMAP servers.
+const positions = "mailbox.positions"
 
 // probe finds out whether the database answers and has the schema of this program.
 func (s *shard) probe(ctx context.Context, patience time.Duration) {
