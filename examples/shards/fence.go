@@ -119,23 +119,24 @@ func (f *fenced) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Del
 	return list, nil
 }
 
-// quiet waits until no letter of the tenant is being sent, for some seconds at most: a process
-// that has ended keeps its claims until their lease ends.
-func (f *fenced) quiet(ctx context.Context, tenant string, patience time.Duration) error {
+// quiet waits until no letter of a tenant who has left is being sent, for some seconds at most: a
+// process that has ended keeps its claims until their lease ends. It reports whether none is. Claims
+// that are made after that are given back.
+func (f *fenced) quiet(ctx context.Context, tenant string, patience time.Duration) (bool, error) {
 	end := time.NewTimer(patience)
 	defer end.Stop()
 	for {
 		sending, err := texts(ctx, f.db, "SELECT id FROM ticket_outbox WHERE tenant = ? AND state = 0 AND until IS NOT NULL LIMIT 1", tenant)
 		if err != nil || len(sending) == 0 {
-			return err
+			return err == nil, err
 		}
 		pause := time.NewTimer(5 * time.Millisecond)
 		select {
 		case <-pause.C:
 		case <-end.C:
-			return nil
+			return false, nil
 		case <-ctx.Done():
-			return ctx.Err()
+			return false, ctx.Err()
 		}
 	}
 }

@@ -220,6 +220,47 @@ func TestMoveTakesEverything(t *testing.T) {
 	require.Equal(t, map[ticket.MailState]int64{ticket.MailDone: 1, ticket.MailRepeated: 1}, counts)
 }
 
+// A letter whose claim is just being given back is not held up by it, and one that is being sent is
+// not sent by another relay meanwhile.
+func TestLettersAreClaimedWhileMoving(t *testing.T) {
+	for _, quiet := range []bool{true, false} {
+		ctx := t.Context()
+		o := open(t, ticket.Config{})
+		o.ticket(t, "bakery", "Bread")
+		north, south := o.shards["north"], o.shards["south"]
+		request := ticket.ClaimRequest{Now: o.clock.Now(), Lease: time.Minute, Limit: 10, Notifiers: []string{"letters"}}
+		list, err := north.store.Claim(ctx, request)
+		require.NoError(t, err)
+		require.NotEmpty(t, list)
+		done, err := north.store.quiet(ctx, "bakery", time.Millisecond)
+		require.NoError(t, err)
+		require.False(t, done)
+
+		require.NoError(t, copyTickets(ctx, "bakery", north, south))
+		require.NoError(t, north.dismiss(ctx, "bakery"))
+		require.NoError(t, copyRows(ctx, "bakery", north, south, quiet))
+		list, err = south.store.Claim(ctx, request)
+		require.NoError(t, err)
+		require.Empty(t, list, "the bakery is not there yet")
+		require.NoError(t, south.admit(ctx, "bakery"))
+		for _, after := range []time.Duration{2 * time.Second, 2 * time.Minute} {
+			request.Now = o.clock.Now().Add(after)
+			list, err = south.store.Claim(ctx, request)
+			require.NoError(t, err)
+			require.Equal(t, quiet || after > time.Minute, len(list) > 0, "%t after %s", quiet, after)
+		}
+
+		// The old database hands out nothing more, and its claims are not in the way of others.
+		request.Now = request.Now.Add(time.Hour)
+		list, err = north.store.Claim(ctx, request)
+		require.NoError(t, err)
+		require.Empty(t, list)
+		done, err = north.store.quiet(ctx, "bakery", time.Millisecond)
+		require.NoError(t, err)
+		require.True(t, done, "given back")
+	}
+}
+
 // A move that fails leaves the tenant where it was, at work. One that was cut off is finished by
 // the next call.
 func TestMovesThatFail(t *testing.T) {

@@ -118,10 +118,11 @@ func (r *Router) transfer(ctx context.Context, tenant string, from, to *shard) (
 	if err := copyTickets(ctx, tenant, from, to); err != nil { // what has come since
 		return err
 	}
-	if err := from.store.quiet(ctx, tenant, 5*time.Second); err != nil {
+	quiet, err := from.store.quiet(ctx, tenant, 5*time.Second)
+	if err != nil {
 		return err
 	}
-	if err := copyRows(ctx, tenant, from, to); err != nil {
+	if err := copyRows(ctx, tenant, from, to, quiet); err != nil {
 		return err
 	}
 	was, err := from.contents(ctx, tenant)
@@ -184,7 +185,7 @@ var mover = ticket.System("move")
 // is on its way and no mail is pending, and do without the rest: then a request that is repeated
 // is carried out again, bounced addresses are used again, and the limits for sending begin anew. A
 // letter that takes longer than quiet waits is sent once more when its lease ends, with the same ID.
-func copyRows(ctx context.Context, tenant string, from, to *shard) error {
+func copyRows(ctx context.Context, tenant string, from, to *shard, quiet bool) error {
 	tx, err := to.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -202,6 +203,11 @@ func copyRows(ctx context.Context, tenant string, from, to *shard) error {
 		}
 		if err := copyThese(ctx, rows.which, rows.value, from.db, tx); err != nil {
 			return fmt.Errorf("copy %s: %w", rows.which, err)
+		}
+	}
+	if quiet { // a claim among them is one that is being given back
+		if _, err := tx.ExecContext(ctx, "UPDATE ticket_outbox SET until = NULL WHERE tenant = ?", tenant); err != nil {
+			return err
 		}
 	}
 	return tx.Commit()
