@@ -70,7 +70,9 @@ type Store interface {
 
 // Mailbox is one place where mail comes from.
 type Mailbox struct {
-	Name   string // required; it must not change, because mails are stored with it
+	// Name is required. It must not change, because mails are stored with it. No two mailboxes
+	// of a store can have the same, whatever their tenants are.
+	Name   string
 	Tenant string // of the tickets
 
 	// Addresses are the mailbox's own addresses, such as "support@example.org". A text after

@@ -156,10 +156,16 @@ func (in *Intake) process(ctx context.Context, m ticket.Mail) {
 	}
 }
 
+// errOtherTenant is for two intakes on one store that have a mailbox of the same name.
+var errOtherTenant = errors.New("two tenants have a mailbox of this name: give each a name of its own")
+
 // attempt decides on a mail and commits the decision. It returns the mail as it is to be
 // settled, and an error to be logged.
 func (in *Intake) attempt(ctx context.Context, m ticket.Mail) (ticket.Mail, error) {
 	b := in.box(m.Mailbox)
+	if b.Tenant != m.Tenant { // it was claimed by the name of the mailbox alone
+		return in.pending(m, backoff(m.Attempts), "it is of another tenant than the mailbox of this process"), errOtherTenant
+	}
 	if lost := m.Attempts - 1 - heardOf(m); lost >= mostLost {
 		return in.settled(m, ticket.MailHeld, fmt.Sprintf("%d attempts to take it have ended without a result", lost)), nil
 	}

@@ -120,7 +120,7 @@ func New(cfg Config) (*Report, error) {
 
 // Run adds the histories of a stream, such as that of [ticket.Desk.Histories]. It ends with
 // the first error of the stream, or of [Report.Add]. The histories before the error are
-// part of the report.
+// part of the report. For tickets in several databases, call it for one after the other.
 func (r *Report) Run(ctx context.Context, histories iter.Seq2[[]ticket.Event, error]) error {
 	for history, err := range histories {
 		if err == nil {
