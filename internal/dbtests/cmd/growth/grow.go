@@ -31,7 +31,8 @@ type growing struct {
 	upkeep  time.Duration   // the longest of this year
 }
 
-// start is when the desk begins.
+// start is when the next desk begins. The IDs of a process never go back in time, so each desk
+// begins when the one before has ended.
 var start = time.Date(2016, 1, 4, 8, 0, 0, 0, time.UTC)
 
 // grow lets a desk grow on a store, and prints a table.
@@ -72,6 +73,7 @@ func grow(ctx context.Context, b ordeal.Backend, o options, k keeping) (err erro
 		g.replies, g.upkeep = g.replies[:0], 0
 	}
 	t.print()
+	start = start.Add(time.Duration(o.years) * year)
 	fmt.Printf("load %s\n", machine.Load())
 	return updates(ctx, g.Ground)
 }
