@@ -121,6 +121,10 @@ timers: ## kill processes that fire timers, on fast clocks, and check every thre
 retention: ## run Retain on 100,000 tickets beside writers, kill it, and look for losses; RETENTION='-store postgres -tickets 2000' selects
 	go run ./internal/dbtests/cmd/retention $(RETENTION)
 
+.PHONY: growth
+growth: ## let a desk grow for ten years, with and without retention, and weigh it; GROWTH='-store postgres -years 2' selects
+	go run ./internal/dbtests/cmd/growth $(GROWTH)
+
 .PHONY: cluster
 cluster: ## kill nodes of a Galera cluster and cut them off, and look for losses and for deliveries held by two; CLUSTER='-for 20s' selects
 	@.ci/galera "$(BIN)"

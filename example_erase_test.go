@@ -130,3 +130,25 @@ func ExampleDesk_MoveOut() {
 	// 1 moved out: "", closed
 	// 1 moved in: "Where is it?", closed
 }
+
+// An application without a process that runs all the time does the regular work by a nightly job.
+func ExampleDesk_Upkeep() {
+	ctx := context.Background()
+	clock := tickettest.NewClock()
+	cfg := tickettest.Config(clock, tickettest.NewRecorder())
+	cfg.Retention = []ticket.RetentionRule{{Name: "usual", Archive: 90 * 24 * time.Hour}}
+	desk, _ := ticket.NewDesk(memstore.New(), cfg)
+	customer := ticket.Requester(ticket.Person{ID: "c1", Email: "ada@example.org"})
+	t, _ := desk.Open(ctx, customer, ticket.Draft{Subject: "Lid", Message: "The lid is broken.", Key: "form-1"})
+	_, _ = desk.Do(ctx, customer, t.ID, ticket.Action{Name: ticket.ActionCancel})
+	_, _ = desk.Deliver(ctx)
+
+	clock.Advance(400 * 24 * time.Hour)
+	done, err := desk.Upkeep(ctx)
+	if err != nil {
+		fmt.Println(err) // the rest was done all the same
+	}
+	fmt.Printf("%d archived, %d deliveries and %d receipts removed\n", done.Retained, done.Deliveries, done.Receipts)
+	// Output:
+	// 1 archived, 2 deliveries and 1 receipts removed
+}

@@ -178,8 +178,8 @@ func (d *Desk) serving() map[string]Notifier {
 // other processes if the store is a [Listener]. It finds other work within
 // Relay.Poll. A slow notifier delays no other notifier, and a slow delivery no
 // other recipient. Run calls a [Maintainer] once every Relay.Poll, one call at a
-// time. Once an hour it prunes receipts (see [Desk.PruneReceipts]) and brings
-// forward deliveries that a clock that was ahead has put off (see [Rescheduler]).
+// time. Once an hour it does the other work of [Desk.Upkeep], and brings forward
+// deliveries that a clock that was ahead has put off (see [Rescheduler]).
 // Errors of the store are logged, and Run continues.
 //
 // Any number of processes may run on the same store at the same time.
@@ -208,22 +208,10 @@ func (d *Desk) Run(ctx context.Context) error {
 		d.every(work, "fire timers", func() error { _, err := d.FireTimers(work); return err })
 	})
 	if m, ok := d.store.(Maintainer); ok {
-		wg.Go(func() { d.serve(work, "maintain the store", m.Maintain) })
+		wg.Go(func() { d.serve(work, maintenance, m.Maintain) })
 	}
-	if _, ok := d.store.(ReceiptPruner); ok {
-		wg.Go(func() { d.serve(work, "prune receipts", d.hourly(d.PruneReceipts)) })
-	}
-	if _, ok := d.store.(DeliveryPruner); ok {
-		wg.Go(func() { d.serve(work, "prune deliveries", d.hourly(d.PruneDeliveries)) })
-	}
-	if _, ok := d.store.(MailStore); ok {
-		wg.Go(func() { d.serve(work, "prune mails", d.hourly(d.PruneMails)) })
-	}
-	if _, ok := d.store.(FileReferrer); ok && d.cfg.Files != nil {
-		wg.Go(func() { d.serve(work, "sweep files", d.hourly(d.SweepFiles)) })
-	}
-	if len(d.cfg.Retention) > 0 {
-		wg.Go(func() { d.serve(work, "apply retention", d.hourly(d.retainAll)) })
+	for _, c := range d.chores() {
+		wg.Go(func() { d.serve(work, c.what, d.hourly(c.do)) })
 	}
 	if _, ok := d.store.(Rescheduler); ok {
 		wg.Go(func() {
