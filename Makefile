@@ -40,7 +40,7 @@ help: ## list the targets
 # way of connecting; and the programs below cmd, whose children are other processes.
 # Where a suite for stores goes without it, the cases with several goroutines do not.
 PLAIN     := ^Test(ExportedNamesArePinned|RootPackageKeepsToItsBudget|ParseNumberCatches.*|MoveOutAfterAnInterruption|TimersThatCannotBeFired|FailureNamesTheMethod)$$
-PLAIN_DB  := ^Test(Store|Store(With|Without).*|PgBouncer|FilesWithTx|ErasureLeavesNoCanary|RefusedRollback.*|Plans.*|LongestQueriesAreAnswered|DataSourceNames.*|MigrationThatWasCutOffContinues|MissingParts|CheckFinds.*)$$
+PLAIN_DB  := ^Test(Store|Store(With|Without|On).*|Variants.*|MigrationOfVariants.*|Disguises.*|PgBouncer|FilesWithTx|ErasureLeavesNoCanary|RefusedRollback.*|Plans.*|LongestQueriesAreAnswered|DataSourceNames.*|MigrationThatWasCutOffContinues|MissingParts|CheckFinds.*)$$
 PLAIN_PKG := /examples/(replay|customstore/boltstore)$$
 TOGETHER  := (Concurrency|Line|Mails|Candidates)
 TESTFLAGS := -shuffle=on -parallel 4 -timeout 20m

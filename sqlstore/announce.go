@@ -11,7 +11,8 @@ var channelName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 // Announce lets processes learn of each other's deliveries at once, on PostgreSQL.
 // Every transaction that adds deliveries, or makes them pending again, notifies the
 // channel (NOTIFY, without a payload). [Store.Listen] calls listen, which wakes the
-// relay of a desk. Without this option, and on the other databases, a relay finds
+// relay of a desk. Without this option, and on the other databases, among them CockroachDB
+// and YugabyteDB, a relay finds
 // the deliveries that another process committed within Relay.Poll.
 //
 // Listening needs a connection of its own and more than database/sql offers, so your
@@ -35,7 +36,7 @@ func Announce(channel string, listen func(ctx context.Context, channel string, h
 }
 
 // announces reports whether commits notify.
-func (s *Store) announces() bool { return s.dialect == Postgres && s.channel != "" }
+func (s *Store) announces() bool { return s.lang.notifies && s.channel != "" }
 
 // announce notifies the channel when the transaction commits, if the store has one.
 func (x *session) announce(ctx context.Context) error {

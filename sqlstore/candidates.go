@@ -267,7 +267,7 @@ func (x *session) having(ctx context.Context, q *ticket.CandidateQuery, few bool
 			return nil
 		}, text, args...)
 	}
-	if s.dialect == Postgres && !common {
+	if s.lang.searchPlan != "" && !common {
 		_, err := s.byIndex(ctx, read)
 		return err
 	}

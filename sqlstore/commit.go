@@ -29,7 +29,11 @@ func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 	}
 	defer s.hold()()
 	w, err := s.prepare(&c)
-	if err == nil {
+	switch {
+	case err != nil:
+	case s.lang.distributed:
+		err = s.persistent(ctx, func() error { return s.commit(ctx, w) })
+	default:
 		err = s.commit(ctx, w)
 	}
 	if err == nil {

@@ -75,7 +75,7 @@ func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
 		}
 	}
 	addPart(&b, len(w.c.Deliveries), "outbox", intoOutbox,
-		"(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::text, ?::json, ?::text, ?::bigint, ?::bigint, ?::smallint, ?::integer, ?::integer, ?::text)", "")
+		"(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::text, ?::{json}, ?::text, ?::bigint, ?::bigint, ?::smallint, ?::integer, ?::integer, ?::text)", "")
 	if r := w.c.Receipt; r != nil {
 		args = receiptArgs(args, r)
 		addPart(&b, 1, "receipt", intoReceipts, "(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::bigint, ?::smallint)", "")
@@ -94,7 +94,7 @@ func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
 		args = ch.eventArgs(args, i)
 	}
 	b.WriteByte(' ')
-	addRows(&b, from, len(ch.Events), intoEvents, "(?::text, ?::bigint, ?::text, ?::bigint, ?::json)")
+	addRows(&b, from, len(ch.Events), intoEvents, "(?::text, ?::bigint, ?::text, ?::bigint, ?::{json})")
 	one := oneStatement{text: b.String(), args: args, want: int64(len(ch.Events)), last: &counted{text: ch.events[len(ch.Events)-1]}}
 	args[len(args)-1] = one.last
 	return one, true

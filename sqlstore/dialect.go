@@ -70,6 +70,23 @@ type language struct {
 	// begins such a row if the row is a query by itself. See values.
 	placeholder [2]string
 	rowBegin    string
+	// json is the type of documents.
+	json string
+	// notifies says that transactions can notify a channel.
+	notifies bool
+	// apart is before the query of a common table expression that must not be merged into the
+	// rest of the statement.
+	apart string
+	// searchPlan is a query of two columns that makes the planner search with the index
+	// until the end of the transaction, if it does not by itself.
+	searchPlan string
+	// ddl changes the statements of the schema files.
+	ddl []rewrite
+	// distributed says that the engine is a cluster: each statement of a migration runs in a
+	// transaction of its own, setUp before them (see upgrade_stepwise.go), and the engine
+	// aborts transactions in favour of others so often that all of the store's own are repeated.
+	distributed bool
+	setUp       string
 	// byIndex and byKey replace {by name} after a table in a statement. They name
 	// the index by which the rows are found: byIndex with {p} for the prefix, byKey,
 	// the primary key, with {k} for the table. Otherwise the planner relies on
@@ -118,7 +135,7 @@ const (
 	readOnly
 	full
 	missing // a table or a column
-	there   // a table, column or index that already exists (MySQL)
+	there   // a table, column or index that already exists (MySQL, PostgreSQL)
 	crowded // the server has no room for prepared statements (MySQL)
 )
 
@@ -171,6 +188,8 @@ var postgres = language{
 	indexes: "SELECT t.relname, i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid" +
 		" JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = {schema} AND x.indisvalid",
 	numbered: true, rowValues: true, oneStatement: true, join: "JOIN", hide: "(%s || '')", settledRead: " FOR KEY SHARE",
+	json: "json", notifies: true, apart: "MATERIALIZED ",
+	searchPlan:  "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)",
 	placeholder: [...]string{textual: "?::text", whole: "?::bigint"},
 	contains:    `strpos(lower(doc::text COLLATE "C"), ?) > 0`,
 	unlessThere: " ON CONFLICT DO NOTHING",
@@ -201,6 +220,8 @@ var postgres = language{
 			return full
 		case "42P01", "42703": // undefined table, undefined column
 			return missing
+		case "42P07", "42701", "42710": // duplicate table or index, column, type of a table
+			return there
 		}
 		return otherwise
 	},

@@ -97,7 +97,7 @@ func (s *Store) migrations(p part) ([]migration, error) {
 		if err != nil {
 			return nil, err
 		}
-		next := migration{file: e.Name(), number: number, text: s.names.Replace(string(text))}
+		next := migration{file: e.Name(), number: number, text: s.names.Replace(s.lang.rewritten(string(text)))}
 		if _, after, found := strings.Cut(next.text, alongsideMark); found {
 			_, next.rest, _ = strings.Cut(after, "\n")
 		}
@@ -170,7 +170,8 @@ func filesOf(which string, d Dialect, opts []Option) (fs.FS, error) {
 // first transaction, in small steps, while others read and write the table. It uses a
 // second connection, unless the limit of the pool is one, and waits for the
 // transactions of others that have used the table. MySQL
-// commits every DDL statement by itself. The next run continues an interrupted one.
+// commits every DDL statement by itself, and so do CockroachDB and YugabyteDB. The next run
+// continues an interrupted one.
 //
 // While another transaction holds a table, for example a dump, a waiting migration
 // would block all users of the table. So Migrate waits for two seconds, lets the
@@ -190,6 +191,11 @@ func (s *Store) Migrate(ctx context.Context) error {
 	}
 	if err != nil || !behind {
 		return s.explain(ctx, "read the schema", err)
+	}
+	if s.dialect == Postgres {
+		if err := s.fits(ctx); err != nil {
+			return err
+		}
 	}
 	return s.explain(ctx, "migrate", s.migrate(ctx))
 }
@@ -249,7 +255,7 @@ func (s *Store) version(ctx context.Context, on runner, p part) (int, error) {
 // [ErrDialect], [ErrSchema], or nil. It changes nothing.
 func (s *Store) Check(ctx context.Context) error {
 	defer s.hold()()
-	if err := s.recognise(ctx); err != nil {
+	if err := s.fits(ctx); err != nil {
 		return err
 	}
 	for _, p := range s.parts() {

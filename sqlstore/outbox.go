@@ -143,7 +143,7 @@ func (x *session) claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.De
 		// Materialised, so that the planner cannot evaluate it again and lock more
 		// rows. An array, so that the planner does not read the whole outbox for a
 		// join.
-		text = "WITH free AS MATERIALIZED (" + pick + ") UPDATE {t}outbox SET " + takeOver +
+		text = "WITH free AS " + x.s.lang.apart + "(" + pick + ") UPDATE {t}outbox SET " + takeOver +
 			" WHERE id = ANY (ARRAY (SELECT id FROM free)) RETURNING " + outboxColumns
 		args = append(args, r.Now.Add(r.Lease).UnixMicro())
 	} else {

@@ -165,7 +165,7 @@ func (s *Store) matches(ctx context.Context, q *ticket.SearchQuery, tokens [][]s
 		most = mostMatches
 	}
 	text, args := s.matching(tokens, most)
-	if s.dialect != Postgres {
+	if s.lang.searchPlan == "" {
 		return x.look(ctx, text, args, filter, want)
 	}
 	return s.byIndex(ctx, func(x *session) ([]match, error) { return x.look(ctx, text, args, filter, want) })
@@ -267,10 +267,9 @@ func (s *Store) windowed(tokens [][]string) (string, []any) {
 // tickets contain two common words together, and so it scans the rows until it has
 // enough. If no ticket contains both, it scans the whole table.
 func (s *Store) byIndex(ctx context.Context, f func(*session) ([]match, error)) (list []match, err error) {
-	const to = "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)"
 	work := func(ctx context.Context, x *session) error {
 		var a, b string
-		if _, err := x.one(ctx, []any{&a, &b}, to); err != nil {
+		if _, err := x.one(ctx, []any{&a, &b}, s.lang.searchPlan); err != nil {
 			return err
 		}
 		list, err = f(x)

@@ -5,10 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ticketkit/ticket"
 )
@@ -309,7 +311,13 @@ func (s *Store) apart(ctx context.Context, f func(context.Context, *session) err
 // transaction in favour of another one. Inside a transaction of the application a
 // retry is impossible.
 func (s *Store) again(ctx context.Context, try int, err error) bool {
-	return err != nil && try < 5 && s.tx == nil && ctx.Err() == nil && s.collided(err)
+	if err == nil || s.tx != nil || ctx.Err() != nil || !s.collided(err) {
+		return false
+	}
+	if !s.lang.distributed {
+		return try < 5
+	}
+	return try < 10 && wait(ctx, rand.N(time.Millisecond<<try)) //nolint:gosec // a moment to wait is no secret
 }
 
 // errOvertaken reports that rows changed between a locking read and the write that follows it. On

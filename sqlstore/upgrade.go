@@ -53,10 +53,10 @@ func (s *Store) migrate(ctx context.Context) error {
 	}
 }
 
-// crossed reports whether an error comes from another node of a cluster that
+// crossed reports whether an error comes from another process or node of a cluster that
 // migrates at the same time.
 func (s *Store) crossed(err error) bool {
-	if s.dialect != MySQL {
+	if s.dialect != MySQL && !s.lang.distributed {
 		return false
 	}
 	switch s.lang.classify(err) {
@@ -74,6 +74,9 @@ func (s *Store) migrateOnce(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
+	if s.lang.distributed {
+		return s.stepwise(ctx, conn)
+	}
 	var rest *remainder
 	work := func() (err error) {
 		rest, err = s.upgrade(ctx, conn)

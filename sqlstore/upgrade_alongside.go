@@ -40,7 +40,7 @@ var briefLocks = fmt.Sprintf("SELECT set_config('lock_timeout', '%d', true) FROM
 
 var (
 	columnMade   = regexp.MustCompile(`ADD COLUMN (\w+)`)
-	indexAdded   = regexp.MustCompile(`^CREATE INDEX (\w+)\s+ON (\S+)`)
+	indexAdded   = regexp.MustCompile(`^CREATE (UNIQUE )?INDEX (\w+)\s+ON (\S+)`)
 	ticketsFills = regexp.MustCompile(`^UPDATE \S*tickets SET `)
 )
 
@@ -164,12 +164,14 @@ func (s *Store) finish(ctx context.Context, conn *sql.Conn, r *remainder) error 
 // first.
 func (s *Store) buildIndex(ctx context.Context, conn *sql.Conn, statement string) error {
 	made := indexAdded.FindStringSubmatch(statement)
-	name, table := made[1], made[2]
+	name, table := made[2], made[3]
 	there, whole, err := s.indexState(ctx, conn, name)
 	if err == nil && there && !whole {
 		// A process that was killed may not have ended on the server. LOCK waits for
 		// it without a snapshot, for which the other one would wait.
-		err = s.briefly(ctx, conn, "LOCK TABLE "+table+" IN SHARE UPDATE EXCLUSIVE MODE")
+		if !s.lang.distributed {
+			err = s.briefly(ctx, conn, "LOCK TABLE "+table+" IN SHARE UPDATE EXCLUSIVE MODE")
+		}
 		if err == nil {
 			there, whole, err = s.indexState(ctx, conn, name)
 		}
@@ -180,7 +182,7 @@ func (s *Store) buildIndex(ctx context.Context, conn *sql.Conn, statement string
 	if err != nil || whole {
 		return err
 	}
-	_, err = conn.ExecContext(ctx, "CREATE INDEX CONCURRENTLY"+strings.TrimPrefix(statement, "CREATE INDEX"))
+	_, err = conn.ExecContext(ctx, strings.Replace(statement, "INDEX", "INDEX CONCURRENTLY", 1))
 	return err
 }
 

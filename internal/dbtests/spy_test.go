@@ -28,6 +28,8 @@ type spy struct {
 	hook func(s spiedStep)
 	no   func(s spiedStep) error
 	cut  cutting
+
+	instead map[string]string // queries, and what is sent instead of them
 }
 
 // A spiedStep is one call of the driver.
@@ -36,7 +38,7 @@ type spiedStep struct {
 	what  string      // connect, prepare, begin, exec, query, commit or rollback
 	text  string      // of prepare, exec and query
 	args  []any       // of exec and query
-	conn  driver.Conn // of exec and query
+	conn  driver.Conn // not of connect and prepare
 	after bool
 }
 
@@ -61,14 +63,14 @@ func (s *spy) refuse(no func(s spiedStep) error) {
 	s.no = no
 }
 
-func (s *spy) refused(what, text string) error {
+func (s *spy) refused(conn driver.Conn, what, text string) error {
 	s.mu.Lock()
 	no := s.no
 	s.mu.Unlock()
 	if no == nil {
 		return nil
 	}
-	return no(spiedStep{what: what, text: text})
+	return no(spiedStep{what: what, text: text, conn: conn})
 }
 
 func (s *spy) arm(c cutting) {
@@ -219,7 +221,7 @@ type spiedConn struct {
 
 func (c *spiedConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	defer c.s.step(ctx, "prepare", query, nil)()
-	if err := c.s.refused("prepare", query); err != nil {
+	if err := c.s.refused(nil, "prepare", query); err != nil {
 		return nil, err
 	}
 	st, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query)
@@ -231,19 +233,19 @@ func (c *spiedConn) PrepareContext(ctx context.Context, query string) (driver.St
 
 func (c *spiedConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
 	defer c.s.step(ctx, "begin", "", nil)()
-	if err := c.s.refused("begin", ""); err != nil {
+	if err := c.s.refused(c.Conn, "begin", ""); err != nil {
 		return nil, err
 	}
 	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	return &spiedTx{tx, c.s}, nil
+	return &spiedTx{tx, c.s, c.Conn}, nil
 }
 
 func (c *spiedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	defer c.s.stepOn(ctx, c.Conn, "exec", query, args)()
-	if err := c.s.refused("exec", query); err != nil {
+	if err := c.s.refused(c.Conn, "exec", query); err != nil {
 		return nil, err
 	}
 	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
@@ -251,8 +253,11 @@ func (c *spiedConn) ExecContext(ctx context.Context, query string, args []driver
 
 func (c *spiedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	defer c.s.stepOn(ctx, c.Conn, "query", query, args)()
-	if err := c.s.refused("query", query); err != nil {
+	if err := c.s.refused(c.Conn, "query", query); err != nil {
 		return nil, err
+	}
+	if other, found := c.s.instead[query]; found {
+		query = other
 	}
 	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
 }
@@ -284,7 +289,7 @@ type spiedStmt struct {
 
 func (s *spiedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
 	defer s.c.s.stepOn(ctx, s.c.Conn, "exec", s.text, args)()
-	if err := s.c.s.refused("exec", s.text); err != nil {
+	if err := s.c.s.refused(s.c.Conn, "exec", s.text); err != nil {
 		return nil, err
 	}
 	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
@@ -292,7 +297,7 @@ func (s *spiedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (
 
 func (s *spiedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
 	defer s.c.s.stepOn(ctx, s.c.Conn, "query", s.text, args)()
-	if err := s.c.s.refused("query", s.text); err != nil {
+	if err := s.c.s.refused(s.c.Conn, "query", s.text); err != nil {
 		return nil, err
 	}
 	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
@@ -300,12 +305,13 @@ func (s *spiedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) 
 
 type spiedTx struct {
 	driver.Tx
-	s *spy
+	s    *spy
+	conn driver.Conn
 }
 
 func (t *spiedTx) Commit() error {
 	defer t.s.step(context.Background(), "commit", "", nil)()
-	if err := t.s.refused("commit", ""); err != nil {
+	if err := t.s.refused(t.conn, "commit", ""); err != nil {
 		return err
 	}
 	return t.Tx.Commit()
@@ -313,7 +319,7 @@ func (t *spiedTx) Commit() error {
 
 func (t *spiedTx) Rollback() error {
 	defer t.s.step(context.Background(), "rollback", "", nil)()
-	if err := t.s.refused("rollback", ""); err != nil {
+	if err := t.s.refused(t.conn, "rollback", ""); err != nil {
 		return err
 	}
 	return t.Tx.Rollback()
