@@ -24,6 +24,7 @@ type Store struct {
 	stmts   *statements
 	writer  *sqliteWriter // SQLite: shared by this store and those made from it
 	pruned  *cursor       // of PruneDeliveries; shared like the writer
+	shares  *shares       // of search; shared like the writer
 
 	// Exactly one of these is set. A store that is bound to a connection or
 	// transaction runs one call at a time.
@@ -107,7 +108,7 @@ func New(db *sql.DB, d Dialect, opts ...Option) (*Store, error) {
 	if db == nil {
 		return nil, invalid("sqlstore.db", "is missing")
 	}
-	s := &Store{dialect: d, lang: d.language(), db: db, pruned: &cursor{}, options: options{prefix: "ticket_"}}
+	s := &Store{dialect: d, lang: d.language(), db: db, pruned: &cursor{}, shares: &shares{}, options: options{prefix: "ticket_"}}
 	if s.lang == nil {
 		return nil, invalid("sqlstore.dialect", "must be SQLite, Postgres or MySQL")
 	}
