@@ -22,7 +22,7 @@ var schemas embed.FS
 // tables for full-text search are a separate part, for stores made with Search. They
 // have a migration for each version of the words, which indexes all tickets again.
 const (
-	ticketsVersion = 8
+	ticketsVersion = 9
 	searchVersion  = 5
 	filesVersion   = 1
 )

@@ -66,7 +66,7 @@ func TestSearchIsExact(t *testing.T) {
 		require.NoError(t, s.Maintain(ctx))
 
 		match := func(i int, text string) bool {
-			for _, word := range strings.Fields(text) {
+			for word := range strings.FieldsSeq(text) {
 				stem, prefix := strings.CutSuffix(word, "*")
 				has := false
 				for _, w := range exactWords(i, n) {
