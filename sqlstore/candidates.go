@@ -244,7 +244,7 @@ func (x *session) having(ctx context.Context, q *ticket.CandidateQuery, few bool
 	common := !s.lang.newestFirst && most > mostMatches
 	text, args := s.matching(tokens, math.MaxInt64, mostMatches)
 	if common {
-		text, args = s.windowed(tokens)
+		text, args = s.windowed(tokens, window)
 	}
 	text = "SELECT w.ticket, " + column + " FROM (" + text + ") f " + s.lang.join + " {t}texts w ON w.place = f.place" +
 		" WHERE w.tenant = ? AND " + column + " IS NOT NULL"

@@ -19,9 +19,6 @@ const (
 	// mostSifted is how many tickets are read to compare their words with a prefix of more
 	// words.
 	mostSifted = 300
-	// fewMatches is how many matches a window has if so few tickets match that the index
-	// can return all of them.
-	fewMatches = 4
 	// fewest is how many tickets one statement reads at least, if there are so many.
 	fewest = 10
 )
@@ -199,9 +196,13 @@ func (f *finder) sift(ctx context.Context, tokens [][]string) (done bool, err er
 // window, and then for all.
 func (f *finder) fromNewest(ctx context.Context, tokens [][]string) error {
 	x := f.s.here()
-	text, args := f.s.windowed(tokens)
+	newest := window
+	if f.s.dialect == Postgres {
+		newest = smallWindow
+	}
+	text, args := f.s.windowed(tokens, newest)
 	matches := 0
-	for before, most := int64(math.MaxInt64), f.want+sameInstant; ; most = window {
+	for before, most := int64(math.MaxInt64), f.want+sameInstant; ; most = newest {
 		places, err := x.places(ctx, text+" AND place < ? ORDER BY place DESC LIMIT ?", append(slices.Clip(args), before, most)...)
 		if err != nil {
 			return err
@@ -221,12 +222,12 @@ func (f *finder) fromNewest(ctx context.Context, tokens [][]string) error {
 		return err
 	}
 	var first, last sql.NullInt64
-	_, err := x.one(ctx, []any{&first, &last}, "SELECT MIN(place), MAX(place) FROM (SELECT place FROM {t}texts ORDER BY place DESC LIMIT ?) n", window)
+	_, err := x.one(ctx, []any{&first, &last}, "SELECT MIN(place), MAX(place) FROM (SELECT place FROM {t}texts ORDER BY place DESC LIMIT ?) n", newest)
 	if err != nil || !first.Valid {
 		return err
 	}
 	times := 64.0
-	if matches < fewMatches {
+	if matches == 0 { // so few tickets match that the index can return all of them, if it was so before
 		if tooMany, err := f.anywhere(ctx, tokens, first.Int64, false); !tooMany || err != nil {
 			return err
 		}

@@ -17,6 +17,9 @@ const (
 	// return the newest matches first. A common word usually has enough matches among
 	// them.
 	window = 2000
+	// smallWindow is the same on PostgreSQL, where the index returns the matches of a part of
+	// time in little time.
+	smallWindow = 500
 	// mostMatches limits how many matches are read from an index.
 	mostMatches = 2000
 	// sameInstant is how many more matches are read than needed, because the
@@ -36,8 +39,8 @@ const (
 // the index may contain them until [Store.Reindex].
 //
 // The newest matches come first. There is one exception on PostgreSQL, which limits the time
-// of a search: if more than 2,000 tickets match that are older than the newest 2,000 tickets
-// of the database, and the words were much more frequent long ago than of late, the page
+// of a search: if more than 2,000 tickets match that are older than the newest 500 tickets of
+// the database, and the words were much more frequent long ago than of late, the page
 // may have older matches in place of newer ones. With Best, the newest 200 matches are
 // ranked. Conditions other than people, organisation, tags and fields are checked for at
 // most 2,000 of the tickets that contain the words.
@@ -195,12 +198,12 @@ func (s *Store) matching(tokens [][]string, before int64, most int) (string, []a
 }
 
 // windowed returns the same query for the newest tickets only.
-func (s *Store) windowed(tokens [][]string) (string, []any) {
-	const newest = "(SELECT place, tokens FROM {t}texts ORDER BY place DESC LIMIT ?) n"
+func (s *Store) windowed(tokens [][]string, newest int) (string, []any) {
+	const from = "(SELECT place, tokens FROM {t}texts ORDER BY place DESC LIMIT ?) n"
 	if s.dialect == Postgres {
-		return "SELECT place FROM " + newest + " WHERE tokens @@ ?::tsquery", []any{window, tsQuery(tokens)}
+		return "SELECT place FROM " + from + " WHERE tokens @@ ?::tsquery", []any{newest, tsQuery(tokens)}
 	}
-	args := []any{window}
+	args := []any{newest}
 	all := make([]string, len(tokens))
 	for i, list := range tokens {
 		some := make([]string, len(list))
@@ -216,19 +219,21 @@ func (s *Store) windowed(tokens [][]string) (string, []any) {
 		}
 		all[i] = "(" + strings.Join(some, " OR ") + ")"
 	}
-	return "SELECT place FROM " + newest + " WHERE " + strings.Join(all, " AND "), args
+	return "SELECT place FROM " + from + " WHERE " + strings.Join(all, " AND "), args
 }
 
 // byIndex makes PostgreSQL's planner use the index. The planner assumes that many
 // tickets contain two common words together, and so it scans the rows until it has
 // enough. If no ticket contains both, it scans the whole table. A plan for any words would
-// not know whether few tickets are in a part of time.
+// not know whether few tickets are in a part of time. The tickets are spread over the disk, so
+// the server reads many at once, where the system can.
 func (s *Store) byIndex(ctx context.Context, f func(*session) error) error {
 	const to = "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)," +
-		" set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)"
+		" set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)," +
+		" CASE WHEN current_setting('effective_io_concurrency', true) <> '0' THEN set_config('effective_io_concurrency', '64', true) ELSE '' END"
 	work := func(ctx context.Context, x *session) error {
-		var a, b, c, d string
-		if _, err := x.one(ctx, []any{&a, &b, &c, &d}, to); err != nil {
+		var set [5]sql.NullString
+		if _, err := x.one(ctx, []any{&set[0], &set[1], &set[2], &set[3], &set[4]}, to); err != nil {
 			return err
 		}
 		if err := f(x); err != nil {
