@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/binary"
+	"math"
 	"slices"
 	"strconv"
 
@@ -241,9 +242,9 @@ func (x *session) having(ctx context.Context, q *ticket.CandidateQuery, few bool
 		tokens = append(tokens, []string{scope(q.Tenant, "")})
 	}
 	common := !s.lang.newestFirst && most > mostMatches
-	text, args := s.matching(tokens, mostMatches)
+	text, args := s.matching(tokens, math.MaxInt64, mostMatches)
 	if common {
-		text, args = s.windowed(tokens)
+		text, args = s.windowed(tokens, window)
 	}
 	text = "SELECT w.ticket, " + column + " FROM (" + text + ") f " + s.lang.join + " {t}texts w ON w.place = f.place" +
 		" WHERE w.tenant = ? AND " + column + " IS NOT NULL"
@@ -252,8 +253,8 @@ func (x *session) having(ctx context.Context, q *ticket.CandidateQuery, few bool
 	}
 	text += " LIMIT ?"
 	args = append(slices.Clip(args), q.Tenant, q.Limit)
-	read := func(x *session) ([]match, error) {
-		return nil, x.rows(ctx, func(r *sql.Rows) error {
+	read := func(x *session) error {
+		return x.rows(ctx, func(r *sql.Rows) error {
 			var text sql.RawBytes
 			var id ticket.ID
 			var terms []byte
@@ -267,10 +268,8 @@ func (x *session) having(ctx context.Context, q *ticket.CandidateQuery, few bool
 			return nil
 		}, text, args...)
 	}
-	if s.lang.searchPlan != "" && !common {
-		_, err := s.byIndex(ctx, read)
-		return err
+	if !common {
+		return s.byIndex(ctx, read)
 	}
-	_, err := read(x)
-	return err
+	return read(x)
 }

@@ -77,7 +77,7 @@ type language struct {
 	// apart is before the query of a common table expression that must not be merged into the
 	// rest of the statement.
 	apart string
-	// searchPlan is a query of two columns that makes the planner search with the index
+	// searchPlan is a query of five columns that makes the planner search with the index
 	// until the end of the transaction, if it does not by itself.
 	searchPlan string
 	// ddl changes the statements of the schema files.
@@ -189,7 +189,9 @@ var postgres = language{
 		" JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = {schema} AND x.indisvalid",
 	numbered: true, rowValues: true, oneStatement: true, join: "JOIN", hide: "(%s || '')", settledRead: " FOR KEY SHARE",
 	json: "json", notifies: true, apart: "MATERIALIZED ",
-	searchPlan:  "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)",
+	searchPlan: "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)," +
+		" set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)," +
+		" CASE WHEN current_setting('effective_io_concurrency', true) <> '0' THEN set_config('effective_io_concurrency', '64', true) ELSE '' END",
 	placeholder: [...]string{textual: "?::text", whole: "?::bigint"},
 	contains:    `strpos(lower(doc::text COLLATE "C"), ?) > 0`,
 	unlessThere: " ON CONFLICT DO NOTHING",

@@ -372,6 +372,18 @@ func placeOf(t time.Time) (place int64, room int) {
 	}
 }
 
+// instantOf returns a number that only the places of one instant have in common.
+func instantOf(place int64) [2]int64 {
+	switch {
+	case place < 0:
+		return [2]int64{earlyRoom, place >> earlyRoom}
+	case place < lateFrom<<placeRoom:
+		return [2]int64{placeRoom, place >> placeRoom}
+	default:
+		return [2]int64{lateRoom, place >> lateRoom}
+	}
+}
+
 // place gives each ticket a free place.
 func (x *session) place(ctx context.Context, list []*indexed) error {
 	used := map[int64]bool{}

@@ -27,11 +27,13 @@ import (
 //     rows of the page, and the rows between them that other conditions exclude;
 //   - open work in another order than OrderMostUrgent: as many rows as there is open
 //     work of that queue, assignee or tenant;
-//   - OrderMostUrgent without a Phase, or with a Phase that is over: as many rows as
-//     the tenant has tickets in the stages of the query.
+//   - OrderMostUrgent without a Phase, or with a Phase that is done: the rows of the page,
+//     and the rows between them that other conditions exclude.
+//
+// If every Phase is done, open work costs nothing.
 //
 // Tickets of other stages than those of the query cost nothing, except in the order
-// of due times. With a Stage other than StageActive, open work costs as much as the
+// of due times and, on MySQL, in OrderMostUrgent. With a Stage other than StageActive, open work costs as much as the
 // same list without a Phase.
 func (s *Store) List(ctx context.Context, q ticket.Query) (ticket.Page, error) {
 	if err := ctx.Err(); err != nil {
@@ -118,8 +120,21 @@ func (s *Store) listing(q *ticket.Query) *listing {
 			l.arms = append(l.arms, eventArm(q, n))
 		}
 		l.having(q.Tenant, labels, len(stages))
+	case q.Order == ticket.OrderMostUrgent && !work && valuesIn(q) <= mostValues:
+		if slices.Contains(stages, 0) && !doneWork(q) { // open tickets are active
+			l.arms = append(l.arms, arm{clause: clause{"t.open = 1", nil}})
+		}
+		for _, n := range stages {
+			l.arms = append(l.arms, arm{clause: clause{"t.open = 0 AND " + inStages([]int64{n}), nil}})
+		}
+		l.insist("pressing")
+		l.having(q.Tenant, labels, len(stages))
 	default:
 		index := indexFor(q, work)
+		if index == "created" && doneWork(q) {
+			l.and("t.open = 0")
+			l.from += "{by tickets_done}"
+		}
 		switch {
 		case work: // open tickets are active
 		case index == "created" && len(stages) > 1:
@@ -131,7 +146,9 @@ func (s *Store) listing(q *ticket.Query) *listing {
 		default:
 			l.and(inStages(stages))
 		}
-		l.insist(index)
+		if l.from == "{t}tickets t" {
+			l.insist(index)
+		}
 		l.having(q.Tenant, labels, len(stages))
 	}
 	if l.keys == nil {
@@ -247,6 +264,11 @@ func (l *listing) insist(index string) {
 // openWork reports whether a query is about open work only.
 func openWork(q *ticket.Query) bool {
 	return len(q.Phase) > 0 && !slices.ContainsFunc(q.Phase, ticket.Phase.Done) && !slices.ContainsFunc(q.Stage, func(s ticket.Stage) bool { return s != ticket.StageActive })
+}
+
+// doneWork reports whether a query is about tickets that are solved or closed only.
+func doneWork(q *ticket.Query) bool {
+	return len(q.Phase) > 0 && !slices.ContainsFunc(q.Phase, func(p ticket.Phase) bool { return !p.Done() })
 }
 
 // quotedLabels returns a condition for labels that need no quoting.

@@ -22,8 +22,8 @@ var schemas embed.FS
 // tables for full-text search are a separate part, for stores made with Search. They
 // have a migration for each version of the words, which indexes all tickets again.
 const (
-	ticketsVersion = 8
-	searchVersion  = 4
+	ticketsVersion = 9
+	searchVersion  = 5
 	filesVersion   = 1
 )
 
@@ -50,7 +50,7 @@ func (s *Store) parts() []part {
 			"SELECT word, n FROM {t}frequencies"}
 		if s.dialect == SQLite { // its tokens are in a table of their own, and only an index of words can answer this query
 			tables[0] = "SELECT place, ticket, tenant, version, upto, terms, known FROM {t}texts"
-			tables = append(tables, "SELECT place FROM (SELECT rowid AS place FROM {t}words WHERE {t}words MATCH 'sticket')")
+			tables = append(tables, "SELECT place FROM (SELECT rowid AS place FROM {t}words WHERE {t}words MATCH 'sticket')", "SELECT term FROM {t}vocabulary")
 		}
 		parts = append(parts, part{"search", searchVersion, tables})
 	}

@@ -17,6 +17,9 @@ const (
 	// return the newest matches first. A common word usually has enough matches among
 	// them.
 	window = 2000
+	// smallWindow is the same on PostgreSQL, where the index returns the matches of a part of
+	// time in little time.
+	smallWindow = 500
 	// mostMatches limits how many matches are read from an index.
 	mostMatches = 2000
 	// sameInstant is how many more matches are read than needed, because the
@@ -35,12 +38,12 @@ const (
 // The words are compared with the stored events. Erased words are not found, though
 // the index may contain them until [Store.Reindex].
 //
-// The newest matches come first, with one exception on PostgreSQL and MySQL, which
-// limits the time of a search: if more than 2,000 tickets match, but too few of them
-// to fill the page are among the newest 2,000 tickets of the database, the page may
-// have older matches in place of newer ones. With Best, the newest 200 matches are
-// ranked. Conditions other than people, organisation, tags and fields are checked for
-// at most 2,000 of the tickets that contain the words.
+// The newest matches come first. There is one exception on PostgreSQL, which limits the time
+// of a search: if more than 2,000 tickets match that are older than the newest 500 tickets of
+// the database, and the words were much more frequent long ago than of late, the page
+// may have older matches in place of newer ones. With Best, the newest 200 matches are
+// ranked. Conditions other than people, organisation, tags and fields are checked for at
+// most 2,000 of the tickets that contain the words.
 func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -54,16 +57,12 @@ func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit,
 	if err := s.catchUp(ctx); err != nil {
 		return nil, err
 	}
-	tokens, restricted := s.lang.wantedTokens(&q)
-	if impossible(tokens) {
-		return nil, nil
-	}
 	want := q.PageSize()
 	if q.Best {
 		want = max(want, mostRanked)
 	}
 	defer s.hold()()
-	hits, err := s.matches(ctx, &q, tokens, restricted, want)
+	hits, err := s.find(ctx, &q, want)
 	if err == nil {
 		err = s.here().listen(ctx, hits)
 	}
@@ -72,7 +71,7 @@ func (s *Store) Search(ctx context.Context, q ticket.SearchQuery) ([]ticket.Hit,
 	}
 	terms := words.Parse(q.Text)
 	// The index may be out of date, and MySQL's tokens are cut, so compare again.
-	hits = slices.DeleteFunc(hits, func(m match) bool { return !words.Match(terms, append(m.texts(&q), m.subject)...) })
+	hits = slices.DeleteFunc(hits, func(m match) bool { return !m.has(&q, terms) })
 	if q.Best {
 		slices.SortStableFunc(hits, func(a, b match) int { return b.score(&q, terms) - a.score(&q, terms) })
 	}
@@ -103,7 +102,12 @@ func (s *Store) catchUp(ctx context.Context) error {
 type match struct {
 	ticket ticket.Ticket
 	*spoken
-	known int // the score plus one; 0: not computed yet
+	heard bool // the words were read
+	known int  // the score plus one; 0: not computed yet
+}
+
+func (m *match) has(q *ticket.SearchQuery, terms []words.Term) bool {
+	return words.Match(terms, append(m.texts(q), m.subject)...)
 }
 
 func (m *match) texts(q *ticket.SearchQuery) []string {
@@ -138,39 +142,6 @@ func (s *Store) shown(q *ticket.SearchQuery, list []match) []ticket.Hit {
 	return hits
 }
 
-// matches finds tickets, newest first.
-func (s *Store) matches(ctx context.Context, q *ticket.SearchQuery, tokens [][]string, restricted bool, want int) ([]match, error) {
-	// The index finds candidates. The filter checks the other conditions, and the
-	// labels again, because they may have changed since they were indexed.
-	l := &listing{s: s}
-	l.filter(&q.Query)
-	in(l, "t.queue", q.Queue)
-	in(l, "t.assignee", q.Assignee)
-	filtered := len(l.where) > 1 // more than the tenant
-	labels, _ := labelsWanted(&q.Query)
-	stages := stagesOf(&q.Query)
-	l.and(notInOthers(stages)) // the index has it too
-	l.having(q.Tenant, labels, len(stages))
-	filter := all(l.where)
-	x := s.here()
-	if !s.lang.newestFirst && !restricted {
-		text, args := s.windowed(tokens)
-		list, err := x.look(ctx, text, args, filter, want)
-		if err != nil || len(list) >= want {
-			return list, err
-		}
-	}
-	most := want + sameInstant
-	if filtered || len(labels) > 0 { // some matches may be excluded
-		most = mostMatches
-	}
-	text, args := s.matching(tokens, most)
-	if s.lang.searchPlan == "" {
-		return x.look(ctx, text, args, filter, want)
-	}
-	return s.byIndex(ctx, func(x *session) ([]match, error) { return x.look(ctx, text, args, filter, want) })
-}
-
 // all joins conditions with AND.
 func all(list []clause) (c clause) {
 	parts := make([]string, len(list))
@@ -182,32 +153,19 @@ func all(list []clause) (c clause) {
 	return c
 }
 
-// look reads the tickets at the places that a query found.
-func (x *session) look(ctx context.Context, text string, args []any, filter clause, want int) (list []match, err error) {
-	j := x.s.lang.join
-	text = "SELECT " + ticketColumns + " FROM (" + text + ") f " + j + " {t}texts w ON w.place = f.place " + j +
-		" {t}tickets t{by tickets_id} ON t.id = w.ticket WHERE " + filter.text + " ORDER BY t.created DESC, t.id DESC LIMIT ?"
-	args = append(append(slices.Clip(args), filter.args...), want)
-	err = x.rows(ctx, func(r *sql.Rows) error {
-		t, err := scanTicket(r)
-		list = append(list, match{ticket: t, spoken: &spoken{}})
-		return err
-	}, text, args...)
-	return list, err
-}
-
 // listen reads the words of tickets, up to the indexed event.
 func (x *session) listen(ctx context.Context, list []match) error {
 	byID := make(map[string]*match, len(list))
+	var ids []any
 	for i := range list {
-		byID[list[i].ticket.ID.String()] = &list[i]
-	}
-	for part := range slices.Chunk(list, indexBatch) {
-		ids := make([]any, len(part))
-		for i := range part {
-			ids[i] = part[i].ticket.ID.String()
+		if m := &list[i]; !m.heard {
+			m.heard = true
+			id := m.ticket.ID.String()
+			byID[id], ids = m, append(ids, id)
 		}
-		in, args := amongst(ids)
+	}
+	for part := range slices.Chunk(ids, indexBatch) {
+		in, args := amongst(part)
 		err := x.rows(ctx, func(r *sql.Rows) error {
 			var id, doc sql.RawBytes
 			var seq int64
@@ -226,25 +184,26 @@ func (x *session) listen(ctx context.Context, list []match) error {
 	return nil
 }
 
-// matching returns the query for the places of tickets with the tokens.
-func (s *Store) matching(tokens [][]string, most int) (string, []any) {
+// matching returns the query for the places of tickets with the tokens, before a place where
+// the index can tell.
+func (s *Store) matching(tokens [][]string, before int64, most int) (string, []any) {
 	switch s.dialect {
 	case SQLite:
-		return "SELECT rowid AS place FROM {t}words WHERE {t}words MATCH ? ORDER BY rowid DESC LIMIT ?", []any{ftsQuery(tokens), most}
+		return "SELECT rowid AS place FROM {t}words WHERE {t}words MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?", []any{ftsQuery(tokens), before, most}
 	case Postgres:
-		return "SELECT place FROM {t}texts WHERE tokens @@ ?::tsquery LIMIT ?", []any{tsQuery(tokens), mostMatches}
+		return "SELECT place FROM {t}texts WHERE tokens @@ ?::tsquery AND place < ? LIMIT ?", []any{tsQuery(tokens), before, most}
 	default:
 		return "SELECT place FROM {t}texts WHERE MATCH (tokens) AGAINST (? IN BOOLEAN MODE) ORDER BY place DESC LIMIT ?", []any{booleanQuery(tokens), most}
 	}
 }
 
 // windowed returns the same query for the newest tickets only.
-func (s *Store) windowed(tokens [][]string) (string, []any) {
-	const newest = "(SELECT place, tokens FROM {t}texts ORDER BY place DESC LIMIT ?) n"
+func (s *Store) windowed(tokens [][]string, newest int) (string, []any) {
+	const from = "(SELECT place, tokens FROM {t}texts ORDER BY place DESC LIMIT ?) n"
 	if s.dialect == Postgres {
-		return "SELECT place FROM " + newest + " WHERE tokens @@ ?::tsquery", []any{window, tsQuery(tokens)}
+		return "SELECT place FROM " + from + " WHERE tokens @@ ?::tsquery", []any{newest, tsQuery(tokens)}
 	}
-	args := []any{window}
+	args := []any{newest}
 	all := make([]string, len(tokens))
 	for i, list := range tokens {
 		some := make([]string, len(list))
@@ -260,24 +219,29 @@ func (s *Store) windowed(tokens [][]string) (string, []any) {
 		}
 		all[i] = "(" + strings.Join(some, " OR ") + ")"
 	}
-	return "SELECT place FROM " + newest + " WHERE " + strings.Join(all, " AND "), args
+	return "SELECT place FROM " + from + " WHERE " + strings.Join(all, " AND "), args
 }
 
-// byIndex makes PostgreSQL's planner use the index. The planner assumes that many
+// byIndex makes PostgreSQL's planner use the index. On other databases it only calls f. The planner assumes that many
 // tickets contain two common words together, and so it scans the rows until it has
-// enough. If no ticket contains both, it scans the whole table.
-func (s *Store) byIndex(ctx context.Context, f func(*session) ([]match, error)) (list []match, err error) {
+// enough. If no ticket contains both, it scans the whole table. A plan for any words would
+// not know whether few tickets are in a part of time. The tickets are spread over the disk, so
+// the server reads many at once, where the system can.
+func (s *Store) byIndex(ctx context.Context, f func(*session) error) error {
+	if s.lang.searchPlan == "" {
+		return f(s.here())
+	}
 	work := func(ctx context.Context, x *session) error {
-		var a, b string
-		if _, err := x.one(ctx, []any{&a, &b}, s.lang.searchPlan); err != nil {
+		var set [5]sql.NullString
+		if _, err := x.one(ctx, []any{&set[0], &set[1], &set[2], &set[3], &set[4]}, s.lang.searchPlan); err != nil {
 			return err
 		}
-		list, err = f(x)
-		if err == nil {
-			err = errLooked // rolls the savepoint back, and the settings with it
+		if err := f(x); err != nil {
+			return err
 		}
-		return err
+		return errLooked // rolls the savepoint back, and the settings with it
 	}
+	var err error
 	if s.tx != nil {
 		err = (&session{s: s, tx: s.tx}).guarded(ctx, work)
 	} else {
@@ -286,7 +250,7 @@ func (s *Store) byIndex(ctx context.Context, f func(*session) ([]match, error)) 
 	if err == errLooked { //nolint:errorlint // this very one
 		err = nil
 	}
-	return list, err
+	return err
 }
 
 // errLooked ends a transaction that only read.

@@ -24,6 +24,7 @@ type Store struct {
 	stmts   *statements
 	writer  *sqliteWriter // SQLite: shared by this store and those made from it
 	pruned  *cursor       // of PruneDeliveries; shared like the writer
+	shares  *shares       // of search; shared like the writer
 
 	// Exactly one of these is set. A store that is bound to a connection or
 	// transaction runs one call at a time.
@@ -108,7 +109,7 @@ func New(db *sql.DB, d Dialect, opts ...Option) (*Store, error) {
 	if db == nil {
 		return nil, invalid("sqlstore.db", "is missing")
 	}
-	s := &Store{dialect: d, lang: d.language(), db: db, pruned: &cursor{}, options: options{prefix: "ticket_"}}
+	s := &Store{dialect: d, lang: d.language(), db: db, pruned: &cursor{}, shares: &shares{}, options: options{prefix: "ticket_"}}
 	if s.lang == nil {
 		return nil, invalid("sqlstore.dialect", "must be SQLite, Postgres or MySQL")
 	}
@@ -167,7 +168,7 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, opts ...Option) (*Store, e
 // namedIndexes are the indexes that statements name, as with {by tickets_wake}.
 // namedKeys are the tables whose key statements name, as with {by tickets_id}.
 var (
-	namedIndexes = [...]string{"tickets_wake", "tickets_count", "tickets_closed", "events_at", "outbox_due", "outbox_line", "outbox_recipient",
+	namedIndexes = [...]string{"tickets_wake", "tickets_count", "tickets_closed", "tickets_done", "events_at", "outbox_due", "outbox_line", "outbox_recipient",
 		"mails_origin", "mails_state", "mails_due", "mails_fingerprint", "mails_message", "mails_ticket", "mails_sender", "mails_raw", "mails_ages"}
 	namedKeys = [...]string{"tickets", "events", "outbox", "mails"}
 )

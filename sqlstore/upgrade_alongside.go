@@ -87,9 +87,13 @@ func (s *Store) migrationLock() int64 {
 	return int64(h.Sum64())
 }
 
-// beginning returns the text before the mark, or nothing if it was run before.
+// beginning returns the text before the mark, or nothing if it has no statement or was run
+// before.
 func (s *Store) beginning(ctx context.Context, conn *sql.Conn, m migration) (string, error) {
 	text, _, _ := strings.Cut(m.text, alongsideMark)
+	if len(split(text)) == 0 {
+		return "", nil
+	}
 	table, column := tableMade.FindStringSubmatch(split(text)[0]), columnMade.FindStringSubmatch(text)
 	if table == nil || column == nil {
 		return "", fmt.Errorf("sqlstore: %s does not begin with a new column", m.file)

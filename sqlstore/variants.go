@@ -52,7 +52,7 @@ var cockroach = variant("CockroachDB", func(l *language) {
 // setUp turns that off.
 var yugabyte = variant("YugabyteDB", func(l *language) {
 	l.notifies, l.settledRead, l.apart = false, "", ""
-	l.searchPlan = "SELECT set_config('enable_seqscan', 'off', true), ''"
+	l.searchPlan = "SELECT set_config('enable_seqscan', 'off', true), '', '', '', ''"
 	l.ddl = []rewrite{withoutParameters, withoutStorage}
 	l.setUp = "SELECT set_config('yb_use_hash_splitting_by_default', 'off', false) FROM pg_settings WHERE name = 'yb_use_hash_splitting_by_default'"
 })

@@ -80,7 +80,7 @@ func Example_withTx() {
 func Example_migrations() {
 	files := must(sqlstore.Migrations(sqlstore.Postgres, sqlstore.Prefix("desk_")))
 	fmt.Println(must(fs.Glob(files, "*.sql")))
-	// Output: [0001_tickets.up.sql 0002_outbox.up.sql 0003_receipts.up.sql 0004_address.up.sql 0005_merged.up.sql 0006_clocks.up.sql 0007_stage.up.sql 0008_mails.up.sql]
+	// Output: [0001_tickets.up.sql 0002_outbox.up.sql 0003_receipts.up.sql 0004_address.up.sql 0005_merged.up.sql 0006_clocks.up.sql 0007_stage.up.sql 0008_mails.up.sql 0009_done.up.sql]
 }
 
 // A desk keeps files in the database of its tickets.

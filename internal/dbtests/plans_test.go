@@ -158,6 +158,15 @@ func planViews() []planView {
 	list("oldest, none merged away", ticket.Query{NotMerged: true})
 	list("open work of a queue, none merged away", ticket.Query{NotMerged: true, Phase: work, Queue: []string{"q3"}, Order: pressing})
 	list("newest", ticket.Query{Order: ticket.OrderNewestFirst})
+	done := []ticket.Phase{ticket.PhaseSolved, ticket.PhaseClosed}
+	list("closed, newest", ticket.Query{Phase: done[1:], Order: ticket.OrderNewestFirst})
+	list("done, oldest", ticket.Query{Phase: done})
+	list("closed of a queue, newest", ticket.Query{Phase: done[1:], Queue: []string{"q3"}, Order: ticket.OrderNewestFirst})
+	list("most pressing", ticket.Query{Order: pressing}, true)
+	list("most pressing that is closed", ticket.Query{Phase: done[1:], Order: pressing})
+	list("most pressing, open or closed", ticket.Query{Phase: []ticket.Phase{ticket.PhaseInProgress, ticket.PhaseClosed}, Order: pressing}, true)
+	list("all stages, most pressing", ticket.Query{Stage: ticket.Stages(), Order: pressing}, true)
+	list("all stages, closed, newest", ticket.Query{Stage: ticket.Stages(), Phase: done[1:], Order: ticket.OrderNewestFirst}, true)
 	list("most recent", ticket.Query{Order: ticket.OrderMostRecent})
 	list("least recent", ticket.Query{Order: ticket.OrderLeastRecent})
 	archived := []ticket.Stage{ticket.StageArchived}

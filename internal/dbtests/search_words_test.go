@@ -40,7 +40,7 @@ func TestWordsOfAnOlderVersionAreReindexed(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.Empty(t, find())
-		for _, q := range []string{"ALTER TABLE ticket_texts DROP COLUMN terms", "ALTER TABLE ticket_texts DROP COLUMN known", "DROP TABLE ticket_frequencies"} {
+		for _, q := range []string{"ALTER TABLE ticket_texts DROP COLUMN terms", "ALTER TABLE ticket_texts DROP COLUMN known", "DROP TABLE ticket_frequencies", "DROP TABLE IF EXISTS ticket_vocabulary"} {
 			_, err := db.ExecContext(t.Context(), q) // they came later
 			require.NoError(t, err)
 		}

@@ -259,6 +259,8 @@ func (p *place) calls(ctx context.Context) ([]call, error) {
 		list("unassigned open work, most pressing: page 1", aimPage, always(ticket.Query{Assignee: []string{""}, Phase: ticket.OpenPhases(), Order: ticket.OrderMostUrgent}), full),
 		list("newest: page 1", aimPage, always(newest), full),
 		list("newest: page "+newestPage, aimPage, after(newest, deepNewest), full),
+		list("closed, newest: page 1", aimPage, always(ticket.Query{Phase: []ticket.Phase{ticket.PhaseClosed}, Order: ticket.OrderNewestFirst}), full),
+		list("most pressing without a phase: page 1", aimPage, always(ticket.Query{Order: ticket.OrderMostUrgent}), full),
 		list("last touched: page 1", aimPage, always(ticket.Query{Order: ticket.OrderMostRecent}), full),
 		{"by ID", aimPage, func(ctx context.Context, r *rand.Rand) error {
 			i := any(r)
