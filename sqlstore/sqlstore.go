@@ -132,7 +132,9 @@ func New(db *sql.DB, d Dialect, opts ...Option) (*Store, error) {
 // logging, which is permanent.
 //
 // Errors: [ErrDialect] if the database is of another kind, [ErrSchema] if its schema
-// is newer than this package, [ticket.ErrInvalid] if an option is invalid.
+// is newer than this package, [ticket.ErrInvalid] if an option is invalid, or if the
+// connections have a setting with which the store cannot keep its promises, such as
+// autocommit=0 on MySQL.
 func Open(ctx context.Context, db *sql.DB, d Dialect, opts ...Option) (*Store, error) {
 	s, err := New(db, d, opts...)
 	if err != nil {
@@ -216,7 +218,8 @@ func (s *Store) hold() func() {
 	return s.bound.Unlock
 }
 
-// recognise returns an error if the database is not of the dialect.
+// recognise returns an error if the database is not of the dialect, or if its connections have a
+// setting that breaks a promise.
 func (s *Store) recognise(ctx context.Context) error {
 	var v string
 	for again := false; ; again = true {
@@ -237,7 +240,7 @@ func (s *Store) recognise(ctx context.Context) error {
 	if !s.lang.probe(v) {
 		return fmt.Errorf("%w: want %s, found %q", ErrDialect, s.lang.name, v)
 	}
-	return nil
+	return s.breaks(ctx)
 }
 
 // reachable returns an error if the database does not answer at all.
