@@ -29,6 +29,8 @@ type options struct {
 	load     *load.Options
 	driver   string
 	extra    string // added to the data source name
+	through  string // the data source name of a pooler, instead of that of the servers
+	link     string // the path of a symbolic link to the socket of the primary, for the pooler
 	pause    time.Duration
 	alone    bool
 	level    string // of synchronous_commit
@@ -40,6 +42,8 @@ func main() {
 	o.load.Relays = 4
 	flag.StringVar(&o.driver, "driver", "pgx", "pgx, or postgres for lib/pq")
 	flag.StringVar(&o.extra, "dsn", "", "settings to add to the data source name")
+	flag.StringVar(&o.through, "through", "", "the data source name of a pooler (database failover), which connects to -link")
+	flag.StringVar(&o.link, "link", "", "the path of a symbolic link to make to the directory of the primary's socket")
 	flag.DurationVar(&o.pause, "pause", 3*time.Second, "the time from when both servers are there to the next kill; 0 means no kills")
 	flag.BoolVar(&o.alone, "alone", false, "a promoted server acknowledges alone until it has a standby")
 	flag.StringVar(&o.level, "level", "on", "synchronous_commit")
@@ -71,13 +75,17 @@ func endure(ctx context.Context, o options) (work *load.Load, kills int, err err
 		err = errors.Join(err, p.stop())
 	}()
 	var list []*load.Place
+	var opts []sqlstore.Option
+	if o.through != "" {
+		opts = append(opts, sqlstore.Unprepared())
+	}
 	for i := range places {
 		db, err := dbtests.Open(o.driver, p.dsn())
 		if err != nil {
 			return nil, 0, err
 		}
 		pools = append(pools, db)
-		one, err := load.NewPlace(ctx, fmt.Sprintf("program %d", i), db, sqlstore.Postgres)
+		one, err := load.NewPlace(ctx, fmt.Sprintf("program %d", i), db, sqlstore.Postgres, opts...)
 		if err != nil {
 			return nil, 0, err
 		}

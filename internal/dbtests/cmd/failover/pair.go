@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/ticketkit/ticket/internal/dbtests/servers"
@@ -42,7 +43,18 @@ func start(ctx context.Context, o options) (p *pair, err error) {
 		return p, err
 	}
 	p.both = [2]*servers.Server{p.primary, p.standby}
-	return p, errors.Join(wait(ctx, p.standby, true), wait(ctx, p.primary, true), p.inSync(ctx))
+	return p, errors.Join(wait(ctx, p.standby, true), wait(ctx, p.primary, true), p.inSync(ctx), p.point())
+}
+
+// point makes the link point to the primary.
+func (p *pair) point() error {
+	if p.link == "" {
+		return nil
+	}
+	if err := os.Remove(p.link); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.Symlink(p.primary.Socket(), p.link)
 }
 
 func (p *pair) stop() (err error) {
@@ -56,6 +68,9 @@ func (p *pair) stop() (err error) {
 
 // dsn is the data source name, with both servers.
 func (p *pair) dsn() string {
+	if p.through != "" {
+		return p.through + " " + p.extra
+	}
 	return fmt.Sprintf("host=%s,%s port=5432 user=postgres dbname=%s sslmode=disable target_session_attrs=read-write connect_timeout=2 %s",
 		p.both[0].Socket(), p.both[1].Socket(), database, p.extra)
 }
@@ -143,6 +158,9 @@ func (p *pair) failOver(ctx context.Context) error {
 		_, err := db.ExecContext(ctx, "SELECT pg_promote()")
 		return err
 	}); err != nil {
+		return err
+	}
+	if err := p.point(); err != nil {
 		return err
 	}
 	promoted := time.Since(begin)
