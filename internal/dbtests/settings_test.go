@@ -97,7 +97,7 @@ func TestOddSettings(t *testing.T) {
 	}{
 		{mariadb, []string{
 			"sql_mode=%27%27", "sql_mode=%27ANSI,TRADITIONAL%27", "sql_mode=%27NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH%27", "sql_mode=ORACLE",
-			"tx_isolation=%27READ-COMMITTED%27", "tx_isolation=%27SERIALIZABLE%27", "interpolateParams=true", "completion_type=%27RELEASE%27",
+			"tx_isolation=%27READ-COMMITTED%27", "tx_isolation=%27SERIALIZABLE%27", "interpolateParams=true",
 		}},
 		{pgx, []string{
 			"default_transaction_isolation=serializable", "default_transaction_isolation='repeatable read'", "standard_conforming_strings=off",
