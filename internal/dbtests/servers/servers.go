@@ -400,6 +400,17 @@ func (s *Server) kill() error {
 	return s.gone()
 }
 
+// Freeze stops the server and all its processes in the middle of what they do, so that it answers
+// nobody and closes no connection, until [Server.Kill].
+func (s *Server) Freeze() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process == nil {
+		return nil
+	}
+	return s.process.freeze()
+}
+
 // gone records that the process is gone.
 func (s *Server) gone() error {
 	s.process = nil

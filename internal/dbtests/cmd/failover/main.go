@@ -33,7 +33,8 @@ type options struct {
 	link     string // the path of a symbolic link to the socket of the primary, for the pooler
 	pause    time.Duration
 	alone    bool
-	level    string // of synchronous_commit
+	freeze   time.Duration // the primary hangs for so long before it is killed
+	level    string        // of synchronous_commit
 	sabotage string
 }
 
@@ -46,6 +47,7 @@ func main() {
 	flag.StringVar(&o.link, "link", "", "the path of a symbolic link to make to the directory of the primary's socket")
 	flag.DurationVar(&o.pause, "pause", 3*time.Second, "the time from when both servers are there to the next kill; 0 means no kills")
 	flag.BoolVar(&o.alone, "alone", false, "a promoted server acknowledges alone until it has a standby")
+	flag.DurationVar(&o.freeze, "freeze", 0, "how long the primary hangs, and keeps its connections open, before it is killed; the standby is promoted at once")
 	flag.StringVar(&o.level, "level", "on", "synchronous_commit")
 	flag.StringVar(&o.sabotage, "sabotage", "", "what to do wrong so that the check must find it: asynchronous")
 	flag.Parse()

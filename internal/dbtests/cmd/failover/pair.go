@@ -149,7 +149,11 @@ func (p *pair) failOver(ctx context.Context) error {
 		}
 	}
 	begin := time.Now()
-	if err := p.primary.Kill(); err != nil {
+	end := p.primary.Kill
+	if p.freeze > 0 {
+		end = p.primary.Freeze
+	}
+	if err := end(); err != nil {
 		return err
 	}
 	p.kills++
@@ -168,6 +172,10 @@ func (p *pair) failOver(ctx context.Context) error {
 		if err := wait(ctx, p.primary, false); err != nil {
 			return err
 		}
+	}
+	time.Sleep(p.freeze - promoted)
+	if err := p.standby.Kill(); err != nil {
+		return err
 	}
 	if err := p.standby.Follow(ctx, p.primary); err != nil {
 		return err
