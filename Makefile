@@ -52,9 +52,9 @@ test: ## all tests of all modules, in random order, most with the race detector
 	go test $(TESTFLAGS) -run '$(PLAIN)|^TestFaults$$' . ./storetest ./files/filestest
 	cd examples && go test $(TESTFLAGS) $$(go list ./... | grep -E '$(PLAIN_PKG)')
 	cd examples && go test $(RACE) $(TESTFLAGS) -run '^TestStore$$/^$(TOGETHER)' ./customstore/boltstore
-	cd internal/dbtests && go test $(RACE) $(TESTFLAGS) -skip '$(PLAIN_DB)' . ./servers
+	cd internal/dbtests && go test $(RACE) $(TESTFLAGS) -skip '$(PLAIN_DB)|^TestCheck$$' . ./servers ./load
 	cd internal/dbtests && go test $(RACE) $(TESTFLAGS) -run '^TestStore$$//^$(TOGETHER)' .
-	cd internal/dbtests && go test $(TESTFLAGS) -run '$(PLAIN_DB)|^TestCheck$$' . ./cmd/...
+	cd internal/dbtests && go test $(TESTFLAGS) -run '$(PLAIN_DB)|^TestCheck$$' . ./load ./cmd/...
 	cd internal/dbtests && go test $(TESTFLAGS) -skip '^TestCheck$$' ./cmd/...
 
 .PHONY: webtest
@@ -129,6 +129,10 @@ growth: ## let a desk grow for ten years, with and without retention, and weigh 
 cluster: ## kill nodes of a Galera cluster and cut them off, and look for losses and for deliveries held by two; CLUSTER='-for 20s' selects
 	@.ci/galera "$(BIN)"
 	go run ./internal/dbtests/cmd/cluster $(CLUSTER)
+
+.PHONY: failover
+failover: ## kill the primary of a PostgreSQL with a synchronous standby, and look for losses; FAILOVER='-for 20s -driver postgres' selects
+	go run ./internal/dbtests/cmd/failover $(FAILOVER)
 
 .PHONY: contend
 contend: ## 64 callers in 4 processes act on one ticket, on every store

@@ -170,7 +170,11 @@ func (w *worker) claim(ctx, attempts context.Context) (found, asked int, err err
 	places := w.d.calls.reserve(w.name, cap(w.ended), cap(w.ended)-w.busy)
 	var rows []Delivery
 	if places > 0 {
-		rows, err = w.d.store.Claim(ctx, ClaimRequest{Now: w.d.now(), Lease: w.lease, Limit: places, Notifiers: []string{w.name}})
+		// A claim that takes longer than its lease is worth nothing, and a database that hangs may
+		// never answer.
+		within, end := context.WithTimeout(ctx, w.lease)
+		rows, err = w.d.store.Claim(within, ClaimRequest{Now: w.d.now(), Lease: w.lease, Limit: places, Notifiers: []string{w.name}})
+		end()
 	}
 	if err != nil {
 		rows = nil

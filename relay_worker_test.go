@@ -193,6 +193,40 @@ func TestPanicsOfTheApplicationAreErrors(t *testing.T) {
 	require.Equal(t, ticket.StatusResolved, k.get(tk).Status, "nobody is left out in silence")
 }
 
+// A claim that the store does not answer ends with its lease, and the worker claims again.
+func TestAClaimThatHangsDoesNotStopTheWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &hung{Store: memstore.New()}
+		sent := tickettest.NewRecorder()
+		desk, err := ticket.NewDesk(s, ticket.Config{Logger: slog.New(slog.DiscardHandler), Notifiers: map[string]ticket.Notifier{"": sent}})
+		require.NoError(t, err)
+		_, err = desk.Open(t.Context(), ticket.Requester(ticket.Person{ID: "c-1"}), ticket.Draft{Subject: "Printer", Message: "It prints blank pages."})
+		require.NoError(t, err)
+		ended := make(chan error, 1)
+		go func() { ended <- desk.Run(t.Context()) }()
+		time.Sleep(59 * time.Second)
+		require.Empty(t, sent.Sent())
+		time.Sleep(3 * time.Second)
+		require.NotEmpty(t, sent.Sent())
+		require.NoError(t, desk.Shutdown(t.Context()))
+		require.NoError(t, <-ended)
+	})
+}
+
+// hung is a store that does not answer the first claim.
+type hung struct {
+	ticket.Store
+	asked atomic.Bool
+}
+
+func (s *hung) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+	if s.asked.CompareAndSwap(false, true) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return s.Store.Claim(ctx, r)
+}
+
 // blip is a store whose first claims fail.
 type blip struct {
 	ticket.Store

@@ -134,7 +134,7 @@ func (o *oneStatement) run(ctx context.Context, x *session) error {
 	// the reason.
 	var doc string
 	at := len(o.args) - 5 // the event: ticket, seq, tenant, at, doc
-	found, bad := x.one(ctx, []any{&doc}, "SELECT doc FROM {t}events WHERE ticket = ? AND seq = ?", o.args[at], o.args[at+1])
+	found, bad := x.one(ctx, []any{&doc}, "SELECT doc FROM {t}events WHERE ticket = ? AND seq = ?"+x.s.lang.settledRead, o.args[at], o.args[at+1])
 	switch {
 	case bad != nil:
 		return bad // the outcome is unknown

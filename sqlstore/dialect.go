@@ -46,6 +46,10 @@ type language struct {
 	// version is the query whose answer probe checks.
 	version string
 	probe   func(version string) bool
+	// settings is a query for settings of the connection, their names and values, which refused
+	// compares. See breaks.
+	settings string
+	refused  []setting
 	// hasSchema is the query for whether the table of versions exists.
 	hasSchema string
 	// indexes is the query for all indexes and their tables.
@@ -181,7 +185,9 @@ var sqlite = language{
 
 var postgres = language{
 	name: "PostgreSQL", folder: "postgres", version: "SELECT version()",
-	probe: func(v string) bool { return strings.HasPrefix(v, "PostgreSQL") },
+	probe:    func(v string) bool { return strings.HasPrefix(v, "PostgreSQL") },
+	settings: "SELECT 'client_encoding', current_setting('client_encoding')",
+	refused:  []setting{{name: "client_encoding", must: "UTF8", or: "other programs would read another text"}},
 	// Only in the schema in which tables are created. The rest of the search path may
 	// belong to another application.
 	hasSchema: "SELECT COUNT(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {schema} AND c.relname = '{p}schema'",
@@ -231,7 +237,14 @@ var postgres = language{
 
 var mysql = language{
 	name: "MySQL", folder: "mysql", version: "SELECT CONCAT('MySQL ', VERSION(), ' ', @@version_comment)",
-	probe:      func(v string) bool { return strings.HasPrefix(v, "MySQL ") },
+	probe:    func(v string) bool { return strings.HasPrefix(v, "MySQL ") },
+	settings: "SHOW VARIABLES WHERE Variable_name IN ('autocommit', 'completion_type', 'tx_isolation', 'transaction_isolation')",
+	refused: []setting{
+		{name: "autocommit", must: "ON", or: "no statement outside of a transaction would be committed"},
+		{name: "completion_type", never: "CHAIN", or: "after a COMMIT no statement outside of a transaction would be committed"},
+		{name: "tx_isolation", never: uncommitted, or: dirty},
+		{name: "transaction_isolation", never: uncommitted, or: dirty}, // its name in MySQL
+	},
 	hasSchema:  "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{t}schema'",
 	indexes:    "SELECT DISTINCT table_name, CASE WHEN index_name = 'PRIMARY' THEN CONCAT(table_name, '_key') ELSE index_name END FROM information_schema.statistics WHERE table_schema = DATABASE()",
 	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN",

@@ -164,8 +164,13 @@ func (s *Store) PutMail(ctx context.Context, m ticket.Mail) (ticket.Mail, error)
 	defer s.hold()()
 	var stored ticket.Mail
 	err = s.each(ctx, func(ctx context.Context, x *session) error {
-		if _, err := x.exec(ctx, insertMail+s.lang.ifNew("id"), args...); err != nil {
+		lock := lock
+		n, err := x.exec(ctx, insertMail+s.lang.ifNew("id"), args...)
+		if err != nil {
 			return err
+		}
+		if n == 0 {
+			lock += s.lang.settledRead
 		}
 		list, err := x.mails(ctx, "SELECT "+mailColumns+" FROM {t}mails{by mails_id} WHERE id = ?"+lock, m.ID.String())
 		if err != nil {

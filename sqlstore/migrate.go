@@ -252,7 +252,8 @@ func (s *Store) version(ctx context.Context, on runner, p part) (int, error) {
 
 // Check reports whether the database has the store's dialect and a complete schema
 // of this package's version, with all indexes under their original names. It returns
-// [ErrDialect], [ErrSchema], or nil. It changes nothing.
+// [ErrDialect], [ErrSchema], or nil. Like [Open] it returns [ticket.ErrInvalid] if the
+// connections have a setting with which the store cannot keep its promises. It changes nothing.
 func (s *Store) Check(ctx context.Context) error {
 	defer s.hold()()
 	if err := s.fits(ctx); err != nil {

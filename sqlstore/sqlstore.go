@@ -137,7 +137,9 @@ func New(db *sql.DB, d Dialect, opts ...Option) (*Store, error) {
 // support. Nobody has run it on them; see docs/storage.md.
 //
 // Errors: [ErrDialect] if the database is of another kind, [ErrSchema] if its schema
-// is newer than this package, [ticket.ErrInvalid] if an option is invalid.
+// is newer than this package, [ticket.ErrInvalid] if an option is invalid, or if the
+// connections have a setting with which the store cannot keep its promises, such as
+// autocommit=0 on MySQL.
 func Open(ctx context.Context, db *sql.DB, d Dialect, opts ...Option) (*Store, error) {
 	s, err := New(db, d, opts...)
 	if err != nil {
@@ -229,7 +231,8 @@ func (s *Store) hold() func() {
 	return s.bound.Unlock
 }
 
-// recognise returns the language of the database, or an error if it is not of the dialect.
+// recognise returns the language of the database, or an error if it is not of the dialect, or if
+// its connections have a setting that breaks a promise.
 func (s *Store) recognise(ctx context.Context) (*language, error) {
 	var v string
 	for again := false; ; again = true {
@@ -251,7 +254,7 @@ func (s *Store) recognise(ctx context.Context) (*language, error) {
 	if lang == nil {
 		return nil, fmt.Errorf("%w: want %s, found %q", ErrDialect, s.dialect, v)
 	}
-	return lang, nil
+	return lang, s.breaks(ctx)
 }
 
 // reachable returns an error if the database does not answer at all.

@@ -26,14 +26,19 @@ import (
 // The contract holds through PgBouncer in transaction mode, in the ways of
 // connecting that docs/storage.md says work. There, two statements of a client can
 // reach two connections of the server. PgBouncer before 1.21 does not support
-// prepared statements, so none may outlive a transaction.
+// prepared statements, so none may outlive a transaction. What works through two poolers, one
+// behind the other, works through one.
 func TestPgBouncer(t *testing.T) {
 	t.Parallel()
 	for _, c := range pooled {
 		t.Run(c.name(), func(t *testing.T) {
 			t.Parallel()
 			server := servers.Postgres(t)
-			dsn := startPgBouncer(t, server).dsn(server.Database(t)) + " " + c.settings
+			pooler := startPgBouncer(t, server.Socket(), 5432, c.prepared)
+			if c.cascade {
+				pooler = startPgBouncer(t, pooler.dir, poolerPort, c.prepared)
+			}
+			dsn := pooler.dsn(server.Database(t)) + " " + c.settings
 			b := backend{driver: c.driver, dialect: sqlstore.Postgres}
 			open := func(t *testing.T, db *sql.DB) *sqlstore.Store {
 				t.Helper()
@@ -77,6 +82,8 @@ type pooledWay struct {
 	settings string // in the data source name
 	options  []sqlstore.Option
 	inTx     bool // run the contract inside transactions of the application as well
+	cascade  bool // two poolers, one behind the other
+	prepared bool // the pooler tracks prepared statements, which needs 1.21
 }
 
 func (c pooledWay) name() string {
@@ -87,23 +94,32 @@ func (c pooledWay) name() string {
 	if len(c.options) > 0 {
 		name += " unprepared"
 	}
+	if c.cascade {
+		name += " cascade"
+	}
 	return name
 }
 
 var unprepared = []sqlstore.Option{sqlstore.Unprepared()}
 
 var pooled = []pooledWay{
-	{"pgx", "default_query_exec_mode=exec", unprepared, true},
-	{"pgx", "default_query_exec_mode=simple_protocol", unprepared, false},
-	{"pgx", "default_query_exec_mode=cache_describe", unprepared, false},
-	{"postgres", "binary_parameters=yes", unprepared, false},
+	{driver: "pgx", settings: "default_query_exec_mode=exec", options: unprepared, inTx: true, cascade: true},
+	{driver: "pgx", settings: "default_query_exec_mode=simple_protocol", options: unprepared},
+	{driver: "pgx", settings: "default_query_exec_mode=cache_describe", options: unprepared},
+	{driver: "postgres", settings: "binary_parameters=yes", options: unprepared, cascade: true},
+	// Two poolers that both track prepared statements do not work.
+	{driver: "pgx", prepared: true},
+	{driver: "postgres", prepared: true},
+	{driver: "postgres", prepared: true, settings: "binary_parameters=yes"},
 }
 
-// A pgBouncer is a private pooler in front of a private server.
+// A pgBouncer is a private pooler in front of a private server, or of another pooler.
 type pgBouncer struct{ dir string }
 
+const poolerPort = 6432
+
 func (p pgBouncer) dsn(database string) string {
-	return fmt.Sprintf("host=%s port=6432 user=postgres dbname=%s sslmode=disable", p.dir, database)
+	return fmt.Sprintf("host=%s port=%d user=postgres dbname=%s sslmode=disable", p.dir, poolerPort, database)
 }
 
 func findPgBouncer() (string, error) {
@@ -115,22 +131,37 @@ func findPgBouncer() (string, error) {
 	return "", &servers.MissingError{Program: "pgbouncer"}
 }
 
-// startPgBouncer starts a pooler in transaction mode, with few connections to the
-// server, so that clients have to share them.
-func startPgBouncer(t *testing.T, server *servers.Server) pgBouncer {
+// startPgBouncer starts a pooler in transaction mode, with few connections to what is behind it,
+// so that clients have to share them. If it has to track prepared statements and is too old for
+// that, the test is skipped.
+func startPgBouncer(t *testing.T, socket string, port int, prepared bool) pgBouncer {
 	t.Helper()
 	program, err := findPgBouncer()
 	servers.SkipMissing(t, "pgbouncer", err)
+	version, err := exec.CommandContext(t.Context(), program, "--version").Output()
+	require.NoError(t, err)
+	first, _, _ := strings.Cut(string(version), "\n")
+	t.Log(first)
+	more := ""
+	if prepared {
+		var major, minor int
+		_, err := fmt.Sscanf(first, "PgBouncer %d.%d", &major, &minor)
+		require.NoError(t, err, first)
+		if major == 1 && minor < 21 {
+			t.Skip("needs 1.21, and this is " + first)
+		}
+		more = "max_prepared_statements = 100\n"
+	}
 
 	dir, err := os.MkdirTemp("/tmp", "ticket-pgbouncer-") //nolint:usetesting // the path of a socket must be short
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	config := filepath.Join(dir, "config.ini")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, `[databases]
-* = host=%s port=5432 user=postgres
+* = host=%s port=%d user=postgres
 [pgbouncer]
 listen_addr =
-listen_port = 6432
+listen_port = %d
 unix_socket_dir = %s
 auth_type = any
 pool_mode = transaction
@@ -138,7 +169,7 @@ default_pool_size = 5
 max_client_conn = 1000
 server_idle_timeout = 5
 server_lifetime = 60
-`, server.Socket(), dir), 0o600))
+%s`, socket, port, poolerPort, dir, more), 0o600))
 	args := []string{program}
 	if os.Getuid() == 0 { // it refuses to run as root
 		u, err := user.Lookup("postgres")
@@ -177,10 +208,6 @@ server_lifetime = 60
 		require.True(t, time.Now().Before(deadline), "PgBouncer does not answer: %v", err)
 		time.Sleep(10 * time.Millisecond)
 	}
-	version, err := exec.CommandContext(t.Context(), program, "--version").Output()
-	require.NoError(t, err)
-	first, _, _ := strings.Cut(string(version), "\n")
-	t.Log(first)
 	return p
 }
 

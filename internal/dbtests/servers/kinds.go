@@ -69,6 +69,23 @@ var postgres = kind{
 	orphan: syscall.SIGQUIT,
 }
 
+// copyPostgres returns the command that makes a data directory a standby of the server in another
+// directory.
+func copyPostgres(p programs, dir, primary string) ([]string, error) {
+	program := filepath.Join(filepath.Dir(p.serve), "pg_basebackup")
+	if real, err := filepath.EvalSymlinks(p.serve); err == nil && !executable(program) {
+		program = filepath.Join(filepath.Dir(real), "pg_basebackup")
+	}
+	if !executable(program) {
+		var err error
+		if program, err = exec.LookPath("pg_basebackup"); err != nil {
+			return nil, &MissingError{Program: "pg_basebackup"}
+		}
+	}
+	return []string{program, "--pgdata=" + dataDir(dir), "--host=" + postgresSocket(primary), "--port=" + postgresPort,
+		"--username=" + postgresUser, "--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"}, nil
+}
+
 func postgresSocket(dir string) string { return filepath.Join(dir, "socket") }
 
 func postgresDSN(dir, database string) string {

@@ -179,6 +179,20 @@ func (p *process) kill() error {
 	}
 }
 
+// freeze stops the program and its children, as a machine that hangs. Only a kill ends that.
+func (p *process) freeze() error {
+	if err := p.signal(syscall.SIGSTOP); err != nil { // it starts no more children
+		return err
+	}
+	all, err := processes()
+	for pid, i := range all {
+		if i.parent == p.pid {
+			_ = syscall.Kill(pid, syscall.SIGSTOP) // or it has ended
+		}
+	}
+	return err
+}
+
 // A processInfo holds the system's data about a process.
 type processInfo struct {
 	parent int

@@ -31,6 +31,7 @@ func startProcess([]string, string, *os.File, *owner, syscall.Signal) (*process,
 func (p *process) ended() error                { return p.err }
 func (p *process) signal(syscall.Signal) error { return errNotUnix }
 func (p *process) kill() error                 { return errNotUnix }
+func (p *process) freeze() error               { return errNotUnix }
 
 type watchdog struct{}
 

@@ -56,6 +56,7 @@ type Option func(*options)
 type options struct {
 	settings map[string]string
 	fast     bool
+	primary  *Server
 }
 
 // Settings sets parameters of the server, under the names of its configuration file.
@@ -70,6 +71,12 @@ func Settings(settings map[string]string) Option {
 // it, every commit is synced.
 func Fast() Option {
 	return func(o *options) { o.fast = true }
+}
+
+// Standby makes a PostgreSQL a streaming standby: its data is a copy of that of the primary, which
+// runs. Its settings are its own, except for those of ALTER SYSTEM.
+func Standby(primary *Server) Option {
+	return func(o *options) { o.primary = primary }
 }
 
 // A kind holds the differences between the two servers.
@@ -106,6 +113,7 @@ type Server struct {
 	settings map[string]string
 	dir      string // all its files, removed by Stop
 	watchdog *watchdog
+	primary  *Server // whose data it copies; nil: none
 
 	mu      sync.Mutex // held while the server is started, killed and stopped
 	process *process   // nil: it does not run
@@ -159,7 +167,7 @@ func start(ctx context.Context, k *kind, opts []Option) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	s := &Server{kind: k, programs: p, owner: own, settings: settings, dir: dir, watchdog: dog}
+	s := &Server{kind: k, programs: p, owner: own, settings: settings, dir: dir, watchdog: dog, primary: o.primary}
 
 	s.mu.Lock()
 	err = s.install(ctx)
@@ -235,7 +243,14 @@ func (s *Server) errorf(format string, args ...any) error {
 
 // install creates the data directory.
 func (s *Server) install(ctx context.Context) error {
-	p, err := s.run(s.kind.install(s.programs, s.dir, s.settings))
+	command := s.kind.install(s.programs, s.dir, s.settings)
+	if s.primary != nil {
+		var err error
+		if command, err = copyPostgres(s.programs, s.dir, s.primary.dir); err != nil {
+			return err
+		}
+	}
+	p, err := s.run(command)
 	if err != nil {
 		return s.errorf("%w", err)
 	}
@@ -385,6 +400,17 @@ func (s *Server) kill() error {
 	return s.gone()
 }
 
+// Freeze stops the server and all its processes in the middle of what they do, so that it answers
+// nobody and closes no connection, until [Server.Kill].
+func (s *Server) Freeze() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process == nil {
+		return nil
+	}
+	return s.process.freeze()
+}
+
 // gone records that the process is gone.
 func (s *Server) gone() error {
 	s.process = nil
@@ -423,6 +449,35 @@ func (s *Server) Restart(ctx context.Context) error {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+}
+
+// Follow makes a PostgreSQL a standby of another one, as [Standby] does: it stops the server,
+// replaces its data, and starts it again.
+func (s *Server) Follow(ctx context.Context, primary *Server) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return s.errorf("%w", errStopped)
+	}
+	if err := s.shutDown(); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(s.Data())
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := os.RemoveAll(filepath.Join(s.Data(), e.Name())); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := withDeadline(ctx)
+	defer cancel()
+	s.primary = primary
+	if err := s.install(ctx); err != nil {
+		return err
+	}
+	return s.start(ctx)
 }
 
 // Stop stops the server cleanly, without waiting for its clients, and removes its

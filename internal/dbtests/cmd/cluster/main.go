@@ -16,48 +16,74 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/ticketkit/ticket/internal/dbtests/load"
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 )
 
 type options struct {
-	length  time.Duration
-	backlog int // deliveries with which the relays begin, on a ticket each
-	lease   time.Duration
+	load    *load.Options
 	pause   time.Duration // between two faults
 	provide string        // the path of the library
 	sync    bool
 }
 
 func main() {
-	var o options
-	flag.DurationVar(&o.length, "for", time.Minute, "how long to write")
-	flag.IntVar(&o.backlog, "backlog", 600, "how many tickets are opened before the relays begin")
-	flag.DurationVar(&o.lease, "lease", 300*time.Millisecond, "the lease of a claim")
+	o := options{load: load.Flags()}
 	flag.DurationVar(&o.pause, "pause", 5*time.Second, "the time between two faults of a node; 0 means no faults")
 	flag.StringVar(&o.provide, "provider", "/usr/lib/galera/libgalera_smm.so", "the path of the library of Galera")
 	flag.BoolVar(&o.sync, "sync", true, "connect with wsrep_sync_wait=1")
 	flag.Parse()
 	_ = mysql.SetLogger(&mysql.NopLogger{}) // its error is about nil
 	ordeal.Main(func(ctx context.Context) (bool, error) {
-		r, err := endure(ctx, o)
+		r := &run{options: o}
+		work, err := r.endure(ctx)
 		if err != nil {
 			return false, err
 		}
-		d, m := &r.deliveries, &r.letters
-		for _, line := range r.Found {
-			fmt.Println(line)
-		}
-		fmt.Printf("%d tickets, %d actions and %d mails acknowledged after %d repeats; %d kills, %d nodes cut off\n",
-			r.tickets, len(r.done), len(r.mails), r.repeats, r.kills, r.cuts)
-		fmt.Printf("%d deliveries and %d mails claimed; %d calls failed, %d claims lost\n", d.claimed, m.claimed, d.failed+m.failed, d.lost+m.lost)
-		fmt.Printf("lost %d, doubled %d, chains broken %d, unsettled %d, deliveries held by two %d, mails held by two %d\n",
-			r.lost, r.doubled, r.broken, r.unsettled, d.two, m.two)
-		return r.lost+r.doubled+r.broken+r.unsettled+d.two+m.two == 0, nil
+		return work.Report(fmt.Sprintf("%d kills, %d nodes cut off", r.kills, r.cuts)), nil
 	})
+}
+
+// A run is one run of the command.
+type run struct {
+	options
+
+	nodes       []*node
+	kills, cuts int
+}
+
+// endure starts the cluster, works on it, and checks the result on every node.
+func (r *run) endure(ctx context.Context) (work *load.Load, err error) {
+	defer func() {
+		for _, n := range r.nodes {
+			if n.db != nil {
+				err = errors.Join(err, n.db.Close())
+			}
+			err = errors.Join(err, n.Stop())
+		}
+	}()
+	if err := r.start(ctx); err != nil {
+		return nil, err
+	}
+	places, err := r.migrate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	work = load.New(*r.load, places)
+	if err := work.Run(ctx, r.harm); err != nil {
+		return nil, err
+	}
+	for _, p := range places {
+		if err := work.Check(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	return work, nil
 }

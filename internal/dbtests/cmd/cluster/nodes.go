@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ticketkit/ticket"
 	"github.com/ticketkit/ticket/internal/dbtests"
+	"github.com/ticketkit/ticket/internal/dbtests/load"
 	"github.com/ticketkit/ticket/internal/dbtests/servers"
 	"github.com/ticketkit/ticket/sqlstore"
 )
@@ -20,10 +20,8 @@ import (
 type node struct {
 	*servers.Server
 
-	name  string
-	db    *sql.DB
-	store *sqlstore.Store
-	desk  *ticket.Desk
+	name string
+	db   *sql.DB
 }
 
 const (
@@ -90,32 +88,24 @@ func (r *run) start(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.migrate(ctx)
+	return nil
 }
 
-// migrate creates the tables, from all nodes at the same time.
-func (r *run) migrate(ctx context.Context) error {
-	return r.everywhere(func(_ int, n *node) (err error) {
-		if n.store, err = sqlstore.Open(ctx, n.db, sqlstore.MySQL, sqlstore.Search(), sqlstore.Files()); err != nil {
-			return err
-		}
-		if n.desk, err = ticket.NewDesk(n.store, ticket.Config{Notifiers: map[string]ticket.Notifier{via: nil}}); err != nil {
-			return err
-		}
-		return n.store.Check(ctx)
-	})
-}
-
-// everywhere calls do for all nodes at the same time.
-func (r *run) everywhere(do func(i int, n *node) error) (err error) {
-	errs := make(chan error, nodes)
+// migrate creates the tables, from all nodes at the same time, and returns the nodes as places.
+func (r *run) migrate(ctx context.Context) ([]*load.Place, error) {
+	places, errs := make([]*load.Place, nodes), make(chan error, nodes)
 	for i, n := range r.nodes {
-		go func() { errs <- do(i, n) }()
+		go func() {
+			var err error
+			places[i], err = load.NewPlace(ctx, n.name, n.db, sqlstore.MySQL, sqlstore.Search(), sqlstore.Files())
+			errs <- err
+		}()
 	}
+	var err error
 	for range nodes {
 		err = errors.Join(err, <-errs)
 	}
-	return err
+	return places, err
 }
 
 // begin creates the database. A node refuses everything for a moment after its start.

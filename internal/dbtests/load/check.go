@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"context"
@@ -9,12 +9,12 @@ import (
 	"github.com/ticketkit/ticket/internal/dbtests/ordeal"
 )
 
-var looker = ticket.System("cluster")
+var looker = ticket.System("check")
 
 // settled waits until all deliveries and mails are settled.
-func (r *run) settled(ctx context.Context) error {
-	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
-		s := r.nodes[0].store
+func (l *Load) settled(ctx context.Context) error {
+	for end := time.Now().Add(l.Patience); ; time.Sleep(100 * time.Millisecond) {
+		s := l.places[0].Store
 		page, err := s.Deliveries(ctx, ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryPending, ticket.DeliveryClaimed}})
 		if err != nil {
 			return err
@@ -25,7 +25,7 @@ func (r *run) settled(ctx context.Context) error {
 			return err
 		}
 		if time.Now().After(end) {
-			r.Note(&r.unsettled, "%d deliveries or mails are not settled", left)
+			l.Note(&l.unsettled, "%d deliveries or mails are not settled", left)
 			return nil
 		}
 	}
@@ -44,21 +44,21 @@ type (
 	}
 )
 
-// check compares what was acknowledged with what a node has.
-func (r *run) check(ctx context.Context, n *node) error {
-	r.tickets = 0
+// Check compares what was acknowledged with what a place has.
+func (l *Load) Check(ctx context.Context, p *Place) error {
+	l.tickets = 0
 	at := map[string][]place{}
-	for t, err := range n.desk.Tickets(ctx, looker, ticket.Query{}) {
+	for t, err := range p.Desk.Tickets(ctx, looker, ticket.Query{}) {
 		if err != nil {
 			return err
 		}
-		r.tickets++
-		if err := n.desk.Verify(ctx, looker, t.ID); errors.Is(err, ticket.ErrChain) {
-			r.Note(&r.broken, "%s: %v", n.name, err)
+		l.tickets++
+		if err := p.Desk.Verify(ctx, looker, t.ID); errors.Is(err, ticket.ErrChain) {
+			l.Note(&l.broken, "%s: %v", p.Name, err)
 		} else if err != nil {
 			return err
 		}
-		events, err := n.store.Events(ctx, "", t.ID, 0, 0)
+		events, err := p.Store.Events(ctx, "", t.ID, 0, 0)
 		if err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func (r *run) check(ctx context.Context, n *node) error {
 			}
 		}
 	}
-	list, err := (&ordeal.Ground{Store: n.store}).Deliveries(ctx)
+	list, err := (&ordeal.Ground{Store: p.Store}).Deliveries(ctx)
 	if err != nil {
 		return err
 	}
@@ -76,32 +76,32 @@ func (r *run) check(ctx context.Context, n *node) error {
 	for i := range list {
 		one := told{place{list[i].Ticket, list[i].Seq}, list[i].Kind, list[i].To.Key()}
 		if all[one] {
-			r.Note(&r.doubled, "%s: two deliveries of %v", n.name, one)
+			l.Note(&l.doubled, "%s: two deliveries of %v", p.Name, one)
 		}
 		reported[one.of], all[one] = true, true
 	}
-	for _, q := range r.done {
+	for _, q := range l.done {
 		switch places := at[q.token]; {
 		case len(places) == 0 || places[0].ticket != q.ticket:
-			r.Note(&r.lost, "%s: %s is acknowledged and not there", n.name, q.token)
+			l.Note(&l.lost, "%s: %s is acknowledged and not there", p.Name, q.token)
 		case len(places) > 1:
-			r.Note(&r.doubled, "%s: %s is in %v", n.name, q.token, places)
+			l.Note(&l.doubled, "%s: %s is in %v", p.Name, q.token, places)
 		case !reported[places[0]]:
-			r.Note(&r.lost, "%s: nobody is told of %s", n.name, q.token)
+			l.Note(&l.lost, "%s: nobody is told of %s", p.Name, q.token)
 		}
 	}
-	for _, id := range r.mails {
-		mails, err := n.store.Mails(ctx, ticket.MailQuery{IDs: []ticket.ID{id}, Limit: 1})
+	for _, id := range l.mails {
+		mails, err := p.Store.Mails(ctx, ticket.MailQuery{IDs: []ticket.ID{id}, Limit: 1})
 		if err != nil {
 			return err
 		}
 		if len(mails) == 0 {
-			r.Note(&r.lost, "%s: mail %s is acknowledged and not there", n.name, id)
+			l.Note(&l.lost, "%s: mail %s is acknowledged and not there", p.Name, id)
 		}
 	}
-	counts, err := n.store.CountMails(ctx, "")
-	if have := counts[ticket.MailIgnored] + counts[ticket.MailPending]; have > int64(len(r.mails)) {
-		r.Note(&r.doubled, "%s: %d mails instead of %d", n.name, have, len(r.mails))
+	counts, err := p.Store.CountMails(ctx, "")
+	if have := counts[ticket.MailIgnored] + counts[ticket.MailPending]; have > int64(len(l.mails)) {
+		l.Note(&l.doubled, "%s: %d mails instead of %d", p.Name, have, len(l.mails))
 	}
 	return err
 }

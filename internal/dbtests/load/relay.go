@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"context"
@@ -12,7 +12,6 @@ import (
 )
 
 const (
-	relays = 6  // of each kind on each node
 	limit  = 20 // of a claim
 	forget = 3  // one in so many claims is never settled, so that others take over after the lease
 )
@@ -71,15 +70,15 @@ func (h *holds) fault(err error) {
 }
 
 // relay claims and settles until ctx ends.
-func (r *run) relay(ctx context.Context, who string, h *holds, claim func(context.Context) (list []held, settle func() error, err error)) {
+func (l *Load) relay(ctx context.Context, who string, h *holds, claim func(context.Context) (list []held, settle func() error, err error)) {
 	for ctx.Err() == nil {
 		list, settle, err := claim(ctx)
 		for i := range list {
 			list[i].who = who
 			if other, two := h.begin(list[i]); two {
-				r.mu.Lock()
-				r.Note(&h.two, "%s holds attempt %d of %s until %s, and so does %s", who, list[i].n, list[i].id, list[i].until.Format("05.000"), other)
-				r.mu.Unlock()
+				l.mu.Lock()
+				l.Note(&h.two, "%s holds attempt %d of %s until %s, and so does %s", who, list[i].n, list[i].id, list[i].until.Format("05.000"), other)
+				l.mu.Unlock()
 			}
 		}
 		switch {
@@ -103,8 +102,8 @@ func (r *run) relay(ctx context.Context, who string, h *holds, claim func(contex
 }
 
 // claimDeliveries claims deliveries. One in eight is tried again.
-func (r *run) claimDeliveries(ctx context.Context, n *node) (list []held, settle func() error, err error) {
-	found, err := n.store.Claim(ctx, ticket.ClaimRequest{Now: time.Now(), Lease: r.lease, Limit: limit, Notifiers: []string{via}})
+func (l *Load) claimDeliveries(ctx context.Context, p *Place) (list []held, settle func() error, err error) {
+	found, err := p.Store.Claim(ctx, ticket.ClaimRequest{Now: time.Now(), Lease: l.Lease, Limit: limit, Notifiers: []string{via}})
 	outcomes := make([]ticket.Settlement, len(found))
 	for i, d := range found {
 		list = append(list, held{attempt: attempt{d.ID, d.Attempts}, until: d.Until})
@@ -113,18 +112,18 @@ func (r *run) claimDeliveries(ctx context.Context, n *node) (list []held, settle
 			outcomes[i].State, outcomes[i].Due, outcomes[i].Error = ticket.DeliveryPending, time.Now().Add(50*time.Millisecond), "later"
 		}
 	}
-	return list, func() error { return n.store.Settle(ctx, outcomes) }, err
+	return list, func() error { return p.Store.Settle(ctx, outcomes) }, err
 }
 
-func (r *run) claimMails(ctx context.Context, n *node) (list []held, settle func() error, err error) {
-	found, err := n.store.ClaimMails(ctx, ticket.MailClaim{Now: time.Now(), Lease: r.lease, Limit: limit, Mailboxes: []string{mailbox}})
+func (l *Load) claimMails(ctx context.Context, p *Place) (list []held, settle func() error, err error) {
+	found, err := p.Store.ClaimMails(ctx, ticket.MailClaim{Now: time.Now(), Lease: l.Lease, Limit: limit, Mailboxes: []string{mailbox}})
 	for _, m := range found {
 		list = append(list, held{attempt: attempt{m.ID, m.Attempts}, until: m.Until})
 	}
 	return list, func() (err error) {
 		for _, m := range found {
 			m.State, m.Reason, m.Until, m.Due, m.Settled = ticket.MailIgnored, "a trial", time.Time{}, time.Time{}, time.Now().UTC()
-			err = errors.Join(err, n.store.SettleMail(ctx, ticket.MailPending, m))
+			err = errors.Join(err, p.Store.SettleMail(ctx, ticket.MailPending, m))
 		}
 		return err
 	}, err
