@@ -39,6 +39,10 @@ type session struct {
 	s     *Store
 	tx    *sql.Tx // nil: on the database itself
 	wrote bool    // a statement changed rows
+	// unlocked says that the transaction has not yet taken SQLite's lock for writing. Its
+	// first write takes it. A query before that takes it too: what it reads must not change
+	// before the write.
+	unlocked bool
 }
 
 // whole reports whether the session's statements are committed together or not at
@@ -68,6 +72,7 @@ func (s *Store) here() *session { return &session{s: s, tx: s.tx} }
 // exec runs a statement in the store's notation and returns how many rows it
 // changed.
 func (x *session) exec(ctx context.Context, text string, args ...any) (int64, error) {
+	x.unlocked = false
 	var r sql.Result
 	st, stmt, err := x.statement(ctx, text)
 	switch {
@@ -94,6 +99,11 @@ func (x *session) exec(ctx context.Context, text string, args ...any) (int64, er
 
 // query runs a query in the store's notation. The caller closes the rows.
 func (x *session) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	if x.unlocked {
+		if _, err := x.exec(ctx, takeLock); err != nil {
+			return nil, err
+		}
+	}
 	var rows *sql.Rows
 	st, stmt, err := x.statement(ctx, text)
 	switch {
