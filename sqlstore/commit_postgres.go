@@ -104,14 +104,14 @@ func (of shape) build() string {
 		labelled = postgres.ifNew("label") // see missedLabels
 	}
 	b.WriteString(" RETURNING 1)")
-	addPart(&b, int(of.labels), "labels", "INSERT INTO {t}labels (tenant, label, created, ticket) ", "(?::text, ?::text, ?::bigint, ?::text)", labelled)
+	addPart(&b, int(of.labels), "labels", "INSERT INTO {t}labels (tenant, label, created, ticket) ", "?::text, ?::text, ?::bigint, ?::text", labelled)
 	addPart(&b, int(of.deliveries), "outbox", intoOutbox,
-		"(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::text, ?::json, ?::text, ?::bigint, ?::bigint, ?::smallint, ?::integer, ?::integer, ?::text)", "")
+		"?::text, ?::text, ?::text, ?::bigint, ?::text, ?::text, ?::json, ?::text, ?::bigint, ?::bigint, ?::smallint, ?::integer, ?::integer, ?::text", "")
 	if of.receipt {
-		addPart(&b, 1, "receipt", intoReceipts, "(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::bigint, ?::smallint)", "")
+		addPart(&b, 1, "receipt", intoReceipts, "?::text, ?::text, ?::text, ?::bigint, ?::text, ?::bigint, ?::smallint", "")
 	}
 	if of.words {
-		addPart(&b, 1, "unindexed", "INSERT INTO {t}unindexed (ticket) ", "(?::text)", "")
+		addPart(&b, 1, "unindexed", "INSERT INTO {t}unindexed (ticket) ", "?::text", "")
 	}
 	from := "ticket"
 	if of.told {
@@ -119,7 +119,7 @@ func (of shape) build() string {
 		from = "ticket, told" // an unreferenced SELECT is not executed
 	}
 	b.WriteByte(' ')
-	addRows(&b, from, int(of.events), intoEvents, "(?::text, ?::bigint, ?::text, ?::bigint, ?::json)")
+	addRows(&b, from, int(of.events), intoEvents, "?::text, ?::bigint, ?::text, ?::bigint, ?::json")
 	return b.String()
 }
 
@@ -133,14 +133,20 @@ func addPart(b *strings.Builder, n int, name, into, row, end string) {
 	b.WriteString(end + ")")
 }
 
+// addRows adds the rows of a table. A join with VALUES costs PostgreSQL more than the row
+// itself, so one row has none.
 func addRows(b *strings.Builder, from string, n int, into, row string) {
 	b.WriteString(into)
+	if n == 1 {
+		b.WriteString("SELECT " + row + " FROM " + from)
+		return
+	}
 	b.WriteString("SELECT v.* FROM " + from + ", (VALUES ")
 	for i := range n {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		b.WriteString(row)
+		b.WriteString("(" + row + ")")
 	}
 	b.WriteString(") v")
 }
