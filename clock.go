@@ -196,12 +196,12 @@ func publicClocks(public, list []Clock) []Clock {
 	return public
 }
 
-// publicClocks returns a new list of the clocks that customers may see.
-func (t *Ticket) publicClocks() []Clock {
-	if len(t.Clocks) == 0 {
+// newPublicClocks returns a new list of the clocks that customers may see.
+func newPublicClocks(list []Clock) []Clock {
+	if len(list) == 0 {
 		return nil
 	}
-	return publicClocks(make([]Clock, 0, len(t.Clocks)), t.Clocks)
+	return publicClocks(make([]Clock, 0, len(list)), list)
 }
 
 // Clock returns the ticket's clock of a metric. It returns false if there is none.

@@ -590,9 +590,9 @@ func (d *Desk) once(ctx context.Context, a Actor, key string, asked Digest, deci
 		return Ticket{}, err
 	}
 	if o.own { // without a copy of the clocks
-		return d.shownWith(a, t, func(t *Ticket) []Clock {
-			public := publicClocks(t.Clocks[:0], t.Clocks)
-			clear(t.Clocks[len(public):])
+		return d.shownWith(a, t, func(list []Clock) []Clock {
+			public := publicClocks(list[:0], list)
+			clear(list[len(public):])
 			return slices.Clip(public)
 		}), nil
 	}
@@ -698,15 +698,15 @@ func (d *Desk) load(ctx context.Context, a Actor, id ID) (Ticket, error) {
 }
 
 // shown returns the ticket in the form that the actor may hold.
-func (d *Desk) shown(a Actor, t Ticket) Ticket { return d.shownWith(a, t, (*Ticket).publicClocks) }
+func (d *Desk) shown(a Actor, t Ticket) Ticket { return d.shownWith(a, t, newPublicClocks) }
 
 // shownWith returns the ticket in that form, with the clocks that a function gives to
 // customers.
-func (d *Desk) shownWith(a Actor, t Ticket, clocks func(*Ticket) []Clock) Ticket {
+func (d *Desk) shownWith(a Actor, t Ticket, clocks func([]Clock) []Clock) Ticket {
 	if a.Role&(RoleAgent|RoleSystem) != 0 {
 		return t
 	}
-	t = t.publicWith(a.Person, clocks(&t))
+	t = t.publicWith(a.Person, clocks(t.Clocks))
 	t.Subject = d.cfg.StatusLinks.cutTokens(t.Subject)
 	if !a.only.IsZero() {
 		t.Requester, t.Followers = Person{}, nil // the holder of a link need not know whose ticket it is

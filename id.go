@@ -77,7 +77,11 @@ func ParseID(s string) (ID, error) {
 }
 
 // String returns the text form of 26 symbols.
-func (id ID) String() string { return ulid.ULID(id).String() }
+func (id ID) String() string {
+	var text [ulid.EncodedSize]byte
+	_ = ulid.ULID(id).MarshalTextTo(text[:]) // fails only for another size
+	return string(text[:])
+}
 
 // Time returns the time in the ID, in UTC and whole milliseconds.
 func (id ID) Time() time.Time { return ulid.Time(ulid.ULID(id).Time()).UTC() }

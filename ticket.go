@@ -503,7 +503,7 @@ func (t *Ticket) concerns(p Person) bool {
 // to customers, with their times and results. Only the requester gets the rating. The desk
 // returns tickets to requesters and followers in this form; [Desk.Track] shows them more.
 func (t Ticket) PublicTo(p Person) Ticket {
-	return t.publicWith(p, t.publicClocks())
+	return t.publicWith(p, newPublicClocks(t.Clocks))
 }
 
 // publicWith returns PublicTo with these clocks.

@@ -389,7 +389,7 @@ func (d *Decision) timer(e *Event) error {
 		return err
 	}
 	if next != t.Timer {
-		e.Set.Timer = &next
+		e.Set.Timer = new(next) // a new one, so that next itself takes no memory without a timer
 	}
 	return nil
 }

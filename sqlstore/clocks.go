@@ -94,7 +94,7 @@ func clocksJSON(t *ticket.Ticket) (any, error) {
 	if t.Policy == "" && t.PolicyVersion == 0 && len(t.Clocks) == 0 && t.Promised.IsZero() && t.Rescheduled.IsZero() {
 		return nil, nil
 	}
-	w := jsonWriter{b: make([]byte, 0, 128+256*len(t.Clocks))}
+	w := newJSON()
 	w.open("")
 	w.optional("policy", t.Policy)
 	w.number("policy_version", t.PolicyVersion)
@@ -102,7 +102,7 @@ func clocksJSON(t *ticket.Ticket) (any, error) {
 	w.someTime("promised", t.Promised)
 	w.someTime("rescheduled", t.Rescheduled)
 	w.close()
-	return string(w.b), w.err
+	return w.done()
 }
 
 // clocks writes a list of clocks, unless it is empty.
@@ -135,17 +135,7 @@ func (w *jsonWriter) clock(c *ticket.Clock) {
 	w.someTime("due", c.Due)
 	w.someTime("breached", c.Breached)
 	w.number("missed", c.Missed)
-	if len(c.Fired) > 0 {
-		w.key("fired")
-		w.b = append(w.b, '[')
-		for i, f := range c.Fired {
-			if i > 0 {
-				w.b = append(w.b, ',')
-			}
-			w.quoted(f)
-		}
-		w.b = append(w.b, ']')
-	}
+	w.texts("fired", c.Fired)
 	w.someTime("next", c.Next)
 	w.string("within", c.Within.String())
 	w.string("counted", c.Counted.String())
@@ -156,9 +146,9 @@ func (w *jsonWriter) clock(c *ticket.Clock) {
 // and by encoding/json if it has anything unusual.
 func (d *clocksDoc) decode(doc []byte) error {
 	var fast clocksDoc
-	r := docReader{rest: doc}
-	if r.object(func(key []byte) bool {
-		switch string(key) {
+	r := docReader{rest: string(doc)}
+	if r.object(func(key string) bool {
+		switch key {
 		case "policy":
 			return r.text(&fast.Policy)
 		case "policy_version":
@@ -183,8 +173,8 @@ func (d *clocksDoc) decode(doc []byte) error {
 }
 
 func (r *docReader) clock(c *ticket.Clock) bool {
-	return r.object(func(key []byte) bool {
-		switch string(key) {
+	return r.object(func(key string) bool {
+		switch key {
 		case "metric":
 			return r.word(`"`) && r.metric(&c.Metric)
 		case "event":
@@ -225,7 +215,7 @@ func (r *docReader) clock(c *ticket.Clock) bool {
 // metric reads the rest of a metric. It makes no copy.
 func (r *docReader) metric(to *string) bool {
 	for _, m := range metrics {
-		if len(r.rest) > len(m) && string(r.rest[:len(m)]) == m && r.rest[len(m)] == '"' {
+		if len(r.rest) > len(m) && r.rest[:len(m)] == m && r.rest[len(m)] == '"' {
 			r.rest = r.rest[len(m)+1:]
 			*to = m
 			return true
@@ -261,7 +251,7 @@ func (r *docReader) number(to *int) bool {
 
 func (r *docReader) time(to *time.Time) bool {
 	s, ok := r.quoted()
-	return ok && to.UnmarshalText(s) == nil
+	return ok && to.UnmarshalText([]byte(s)) == nil
 }
 
 func (r *docReader) duration(to *time.Duration) bool {
@@ -269,7 +259,7 @@ func (r *docReader) duration(to *time.Duration) bool {
 	if !ok {
 		return false
 	}
-	d, err := time.ParseDuration(string(s))
+	d, err := time.ParseDuration(s)
 	*to = d
 	return err == nil
 }

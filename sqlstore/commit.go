@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/ticketkit/ticket"
 )
@@ -28,7 +29,9 @@ func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 		return err
 	}
 	defer s.hold()()
-	w, err := s.prepare(&c)
+	w := writings.Get().(*writing)
+	w.given = c
+	err := w.prepare(s, &w.given)
 	switch {
 	case err != nil:
 	case s.lang.distributed:
@@ -36,23 +39,23 @@ func (s *Store) Commit(ctx context.Context, c ticket.Commit) error {
 	default:
 		err = s.commit(ctx, w)
 	}
-	if err == nil {
-		return nil
+	if err != nil {
+		err = s.explain(ctx, "commit", s.refusal(ctx, w, err))
 	}
-	return s.explain(ctx, "commit", s.refusal(ctx, w, err))
+	w.release() // not after a panic, when the driver may still have the arguments
+	return err
 }
 
 func (s *Store) commit(ctx context.Context, w *writing) error {
-	one, can := s.oneStatement(w)
-	switch {
+	switch can := s.oneStatement(w); {
 	case !can && w.delicate():
 		return s.apart(ctx, w.steps)
 	case !can:
 		return s.write(ctx, w.steps)
 	case s.tx != nil:
-		return s.unlessStaged(ctx, w, s.write(ctx, one.run))
+		return s.unlessStaged(ctx, w, s.write(ctx, w.one.run))
 	default:
-		return s.unlessStaged(ctx, w, sure(ctx, one.run(ctx, s.here())))
+		return s.unlessStaged(ctx, w, sure(ctx, w.one.run(ctx, s.here())))
 	}
 }
 
@@ -97,16 +100,34 @@ func twice(c *ticket.Commit) error {
 	return nil
 }
 
-// A writing is a commit, encoded for the database.
+// A writing is a commit, encoded for the database. Writings are used again, since their
+// memory would be a large part of what a commit allocates.
 type writing struct {
-	s       *Store
+	given   ticket.Commit // that of a call of Commit
 	c       *ticket.Commit
 	changes []changing
+	args    []any // of one statement at a time
+	one     oneStatement
+}
+
+var writings = sync.Pool{New: func() any { return &writing{changes: make([]changing, 0, 1), args: make([]any, 0, 80)} }}
+
+// release gives the writing back. It keeps nothing of a ticket.
+func (w *writing) release() {
+	clear(w.args[:cap(w.args)])
+	for i := range w.changes {
+		events := w.changes[i].events
+		clear(events)
+		w.changes[i] = changing{events: events[:0]}
+	}
+	w.given, w.c, w.changes, w.one = ticket.Commit{}, nil, w.changes[:0], oneStatement{}
+	writings.Put(w)
 }
 
 type changing struct {
 	*ticket.Change
 	id     string
+	key    any // the ID as an argument
 	bits   columns
 	labels []string // of a new ticket, or to add to the others; see missedLabels
 	doc    string   // set if bits has docColumn
@@ -135,7 +156,6 @@ const (
 	labelsChange                      // no column: the labels need an update
 	dueColumns    = labelsChange - dueFirst
 	everyColumn   = labelsChange - 1
-	columnChoices = int(everyColumn) + 1
 )
 
 // changed returns the columns that the events can have changed. A ticket is the fold
@@ -189,11 +209,16 @@ func changed(ch *ticket.Change) columns {
 
 // prepare encodes a commit before anything is locked.
 func (s *Store) prepare(c *ticket.Commit) (*writing, error) {
-	w := &writing{s: s, c: c, changes: make([]changing, len(c.Changes))}
+	w := &writing{}
+	return w, w.prepare(s, c)
+}
+
+func (w *writing) prepare(s *Store, c *ticket.Commit) error {
+	w.c, w.changes = c, slices.Grow(w.changes, len(c.Changes))[:len(c.Changes)]
 	for i := range c.Changes {
 		ch := &w.changes[i]
 		ch.Change = &c.Changes[i]
-		ch.id = ch.Ticket.ID.String()
+		ch.identify()
 		var err error
 		if ch.Expect == 0 {
 			ch.bits, ch.labels = everyColumn, fileLabels(labelsOf(&ch.Ticket), ch.Events)
@@ -202,20 +227,38 @@ func (s *Store) prepare(c *ticket.Commit) (*writing, error) {
 			ch.labels = fileLabels(stageLabels([]int64{stageNumber(ch.Ticket.Stage)}, missedLabels(ch.Change)), ch.Events)
 		}
 		if err = ch.encode(); err != nil {
-			return nil, invalid("commit.changes.ticket", "cannot be written as JSON: %v", err)
+			return invalid("commit.changes.ticket", "cannot be written as JSON: %v", err)
 		}
-		ch.events = make([]string, len(ch.Events))
+		ch.events = ch.events[:0]
 		for j := range ch.Events {
-			if ch.events[j], err = eventJSON(&ch.Events[j]); err != nil {
-				return nil, invalid("commit.changes.events", "cannot be written as JSON: %v", err)
+			doc, err := eventJSON(&ch.Events[j])
+			if err != nil {
+				return invalid("commit.changes.events", "cannot be written as JSON: %v", err)
 			}
+			ch.events = append(ch.events, doc)
 		}
 		ch.words = s.search && (ch.Expect == 0 || ch.bits&labelsChange != 0 || hasWords(ch.Events))
 	}
 	// Tickets are written in the order of their IDs, so that two commits to the same
 	// tickets do not deadlock.
 	slices.SortFunc(w.changes, func(a, b changing) int { return strings.Compare(a.id, b.id) })
-	return w, nil
+	return nil
+}
+
+// identify sets the ID.
+func (ch *changing) identify() {
+	ch.id = ch.Ticket.ID.String()
+	ch.key = ch.id
+}
+
+// keyOf returns the ID of a changed ticket as an argument.
+func (w *writing) keyOf(id ticket.ID) any {
+	for i := range w.changes {
+		if w.changes[i].Ticket.ID == id {
+			return w.changes[i].key
+		}
+	}
+	return id.String()
 }
 
 // encode sets the columns with JSON.
@@ -252,7 +295,7 @@ var errStale = fmt.Errorf("sqlstore: %w", ticket.ErrConflict)
 // steps writes the commit statement by statement.
 func (w *writing) steps(ctx context.Context, x *session) error {
 	if r := w.c.Receipt; r != nil {
-		if _, err := x.exec(ctx, insertReceipt, receiptArgs(nil, r)...); err != nil {
+		if _, err := x.exec(ctx, insertReceipt, receiptArgs(w.args[:0], r)...); err != nil {
 			return err
 		}
 	}
@@ -260,27 +303,28 @@ func (w *writing) steps(ctx context.Context, x *session) error {
 		ch := &w.changes[i]
 		var err error
 		if ch.Expect == 0 {
-			err = ch.insert(ctx, x)
+			err = ch.insert(ctx, x, w.args[:0])
 		} else {
-			err = ch.update(ctx, x)
+			err = ch.update(ctx, x, w.args[:0])
 		}
 		if err != nil {
 			return err
 		}
-		if err := ch.append(ctx, x); err != nil {
+		if err := ch.append(ctx, x, w.args[:0]); err != nil {
 			return err
 		}
 		if ch.words {
-			if _, err := x.exec(ctx, insertUnindexed, ch.id); err != nil {
+			if _, err := x.exec(ctx, insertUnindexed, ch.key); err != nil {
 				return err
 			}
 		}
 	}
 	for list := range slices.Chunk(w.c.Deliveries, mostRows) {
-		args := make([]any, 0, len(list)*outboxColumnCount)
+		w.args = slices.Grow(w.args[:0], len(list)*outboxColumnCount)
+		args := w.args
 		for i := range list {
 			var err error
-			if args, err = deliveryArgs(args, &list[i]); err != nil {
+			if args, err = w.deliveryArgs(args, &list[i]); err != nil {
 				return err
 			}
 		}
@@ -294,8 +338,8 @@ func (w *writing) steps(ctx context.Context, x *session) error {
 	return nil
 }
 
-func (ch *changing) insert(ctx context.Context, x *session) error {
-	if _, err := x.exec(ctx, insertTicket, ch.ticketArgs(nil)...); err != nil {
+func (ch *changing) insert(ctx context.Context, x *session, args []any) error {
+	if _, err := x.exec(ctx, insertTicket, ch.ticketArgs(args)...); err != nil {
 		return err
 	}
 	return ch.label(ctx, x, ch.labels, "")
@@ -306,23 +350,23 @@ func (ch *changing) label(ctx context.Context, x *session, labels []string, end 
 	for list := range slices.Chunk(labels, mostRows) {
 		args := make([]any, 0, 4*len(list))
 		for _, l := range list {
-			args = append(args, ch.Ticket.Tenant, l, ch.Ticket.Created.UnixMicro(), ch.id)
+			args = append(args, ch.Ticket.Tenant, l, ch.Ticket.Created.UnixMicro(), ch.key)
 		}
-		if _, err := x.exec(ctx, several(insertLabel, 4, len(list))+end, args...); err != nil {
+		if _, err := x.exec(ctx, severalEnding(insertLabel, 4, len(list), end), args...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// update changes the ticket's row if it still has the expected version.
-func (ch *changing) update(ctx context.Context, x *session) error {
+// update changes the ticket's row if it still has the expected version. It may use the
+// memory behind args.
+func (ch *changing) update(ctx context.Context, x *session, args []any) error {
 	relabel := ch.bits&labelsChange != 0
 	bits := ch.bits & everyColumn
 	if relabel {
 		bits &^= docColumn // relabel reads the old document first, and writes the new one
 	}
-	args := make([]any, 0, 40)
 	stage := stageNumber(ch.Ticket.Stage)
 	n, err := int64(0), error(nil)
 	switch {
@@ -331,15 +375,14 @@ func (ch *changing) update(ctx context.Context, x *session) error {
 		// SQLite writes every index that contains a column named here, changed or not.
 		// Most indexes contain "open", so it is named only if it changes. And an event
 		// of clocks alone rarely changes when they are due.
-		same := openColumn
+		same := keptStage | openColumn
 		if quiet(ch.Events) {
 			same |= bits & dueColumns
 		}
-		args = ch.keptArgs(ch.updateArgs(args, bits&^same), same)
-		n, err = x.exec(ctx, updateText(bits&^same)+keptText(same), args...)
+		n, err = x.exec(ctx, updateText(bits&^same, same), ch.keptArgs(ch.updateArgs(args, bits&^same), same)...)
 	default:
 		bits = x.s.named(bits)
-		n, err = x.exec(ctx, updateText(bits)+keptStage, append(ch.updateArgs(args, bits), stage)...)
+		n, err = x.exec(ctx, updateText(bits, keptStage), ch.keptArgs(ch.updateArgs(args, bits), keptStage)...)
 	}
 	was := stage
 	if err == nil && n == 0 {
@@ -351,7 +394,7 @@ func (ch *changing) update(ctx context.Context, x *session) error {
 				bits &^= docColumn
 			}
 			bits = x.s.named(bits)
-			n, err = x.exec(ctx, updateText(bits), ch.updateArgs(args[:0], bits)...)
+			n, err = x.exec(ctx, updateText(bits, 0), ch.updateArgs(args[:0], bits)...)
 		}
 	}
 	switch {
@@ -441,9 +484,9 @@ func without(a, b []string) (list []string) {
 }
 
 // append writes the events.
-func (ch *changing) append(ctx context.Context, x *session) error {
+func (ch *changing) append(ctx context.Context, x *session, args []any) error {
 	for i := range ch.Events {
-		if _, err := x.exec(ctx, insertEvent, ch.eventArgs(make([]any, 0, 5), i)...); err != nil {
+		if _, err := x.exec(ctx, insertEvent, ch.eventArgs(args[:0], i)...); err != nil {
 			return err
 		}
 	}

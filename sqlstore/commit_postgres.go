@@ -13,8 +13,8 @@ import (
 type oneStatement struct {
 	text string
 	args []any
-	want int64    // the number of rows it changes; none if the version is another
-	last *counted // the last event
+	want int64   // the number of rows it changes; none if the version is another
+	last counted // the last event
 }
 
 // A counted is an argument that counts how often it was sent. lib/pq also returns
@@ -38,66 +38,89 @@ const (
 	mostLabels     = 6
 )
 
-// oneStatement returns the commit as one statement. It returns false if the database
-// cannot execute one, or if the commit is too large.
-func (s *Store) oneStatement(w *writing) (oneStatement, bool) {
+// A shape is what the text of such a statement depends on.
+type shape struct {
+	bits                       columns // of an existing ticket; 0 for a new one
+	labels, deliveries, events int8
+	receipt, words, told       bool
+}
+
+var oneTexts textCache[shape]
+
+// oneStatement sets w.one. It returns false if the database cannot execute one statement, or
+// if the commit is too large.
+func (s *Store) oneStatement(w *writing) bool {
 	ch := &w.changes[0]
 	if !s.lang.oneStatement || len(w.changes) != 1 || ch.bits&labelsChange != 0 || ch.staged() || len(ch.Events) > mostEvents ||
 		len(w.c.Deliveries) > mostDeliveries || len(ch.labels) > mostLabels {
-		return oneStatement{}, false
+		return false
 	}
-	args := make([]any, 0, 64)
-	var b strings.Builder
-	b.Grow(2048)
-	b.WriteString("WITH ticket AS (")
+	of := shape{labels: int8(len(ch.labels)), deliveries: int8(len(w.c.Deliveries)), events: int8(len(ch.Events)),
+		receipt: w.c.Receipt != nil, words: ch.words, told: s.announces() && len(w.c.Deliveries) > 0}
+	args := w.args[:0]
 	if ch.Expect == 0 {
-		b.WriteString(insertTicket)
 		args = ch.ticketArgs(args)
 	} else {
-		bits := s.named(ch.bits & everyColumn)
-		b.WriteString(updateText(bits))
-		b.WriteString(keptStage) // another stage needs more than this statement
-		args = append(ch.updateArgs(args, bits), stageNumber(ch.Ticket.Stage))
+		of.bits = s.named(ch.bits & everyColumn)
+		args = ch.keptArgs(ch.updateArgs(args, of.bits), keptStage) // another stage needs more than this statement
 	}
-	b.WriteString(" RETURNING 1)")
 	for _, l := range ch.labels {
-		args = append(args, ch.Ticket.Tenant, l, ch.Ticket.Created.UnixMicro(), ch.id)
+		args = append(args, ch.Ticket.Tenant, l, ch.Ticket.Created.UnixMicro(), ch.key)
 	}
-	end := ""
-	if ch.Expect > 0 {
-		end = s.lang.ifNew("label") // see missedLabels
-	}
-	addPart(&b, len(ch.labels), "labels", "INSERT INTO {t}labels (tenant, label, created, ticket) ", "(?::text, ?::text, ?::bigint, ?::text)", end)
 	var err error
 	for i := range w.c.Deliveries {
-		if args, err = deliveryArgs(args, &w.c.Deliveries[i]); err != nil {
-			return oneStatement{}, false
+		if args, err = w.deliveryArgs(args, &w.c.Deliveries[i]); err != nil {
+			return false
 		}
 	}
-	addPart(&b, len(w.c.Deliveries), "outbox", intoOutbox,
-		"(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::text, ?::{json}, ?::text, ?::bigint, ?::bigint, ?::smallint, ?::integer, ?::integer, ?::text)", "")
-	if r := w.c.Receipt; r != nil {
-		args = receiptArgs(args, r)
-		addPart(&b, 1, "receipt", intoReceipts, "(?::text, ?::text, ?::text, ?::bigint, ?::text, ?::bigint, ?::smallint)", "")
+	if of.receipt {
+		args = receiptArgs(args, w.c.Receipt)
 	}
-	if ch.words {
-		args = append(args, ch.id)
-		addPart(&b, 1, "unindexed", "INSERT INTO {t}unindexed (ticket) ", "(?::text)", "")
+	if of.words {
+		args = append(args, ch.key)
 	}
-	from := "ticket"
-	if s.announces() && len(w.c.Deliveries) > 0 {
+	if of.told {
 		args = append(args, s.channel)
-		b.WriteString(", told AS (SELECT pg_notify(?, '') FROM ticket)")
-		from = "ticket, told" // an unreferenced SELECT is not executed
 	}
 	for i := range ch.Events {
 		args = ch.eventArgs(args, i)
 	}
+	w.one = oneStatement{text: oneTexts.get(of, shape.build), args: args, want: int64(of.events), last: counted{text: ch.events[len(ch.events)-1]}}
+	args[len(args)-1] = &w.one.last
+	w.args = args[:0]
+	return true
+}
+
+// build returns the text.
+func (of shape) build() string {
+	var b strings.Builder
+	b.Grow(2048)
+	b.WriteString("WITH ticket AS (")
+	labelled := ""
+	if of.bits == 0 {
+		b.WriteString(insertTicket)
+	} else {
+		b.WriteString(updateText(of.bits, keptStage))
+		labelled = postgres.ifNew("label") // see missedLabels
+	}
+	b.WriteString(" RETURNING 1)")
+	addPart(&b, int(of.labels), "labels", "INSERT INTO {t}labels (tenant, label, created, ticket) ", "?::text, ?::text, ?::bigint, ?::text", labelled)
+	addPart(&b, int(of.deliveries), "outbox", intoOutbox,
+		"?::text, ?::text, ?::text, ?::bigint, ?::text, ?::text, ?::{json}, ?::text, ?::bigint, ?::bigint, ?::smallint, ?::integer, ?::integer, ?::text", "")
+	if of.receipt {
+		addPart(&b, 1, "receipt", intoReceipts, "?::text, ?::text, ?::text, ?::bigint, ?::text, ?::bigint, ?::smallint", "")
+	}
+	if of.words {
+		addPart(&b, 1, "unindexed", "INSERT INTO {t}unindexed (ticket) ", "?::text", "")
+	}
+	from := "ticket"
+	if of.told {
+		b.WriteString(", told AS (SELECT pg_notify(?, '') FROM ticket)")
+		from = "ticket, told" // an unreferenced SELECT is not executed
+	}
 	b.WriteByte(' ')
-	addRows(&b, from, len(ch.Events), intoEvents, "(?::text, ?::bigint, ?::text, ?::bigint, ?::{json})")
-	one := oneStatement{text: b.String(), args: args, want: int64(len(ch.Events)), last: &counted{text: ch.events[len(ch.Events)-1]}}
-	args[len(args)-1] = one.last
-	return one, true
+	addRows(&b, from, int(of.events), intoEvents, "?::text, ?::bigint, ?::text, ?::bigint, ?::{json}")
+	return b.String()
 }
 
 // addPart adds n rows for a table. The statement ends in end.
@@ -110,14 +133,20 @@ func addPart(b *strings.Builder, n int, name, into, row, end string) {
 	b.WriteString(end + ")")
 }
 
+// addRows adds the rows of a table. A join with VALUES costs PostgreSQL more than the row
+// itself, so one row has none.
 func addRows(b *strings.Builder, from string, n int, into, row string) {
 	b.WriteString(into)
+	if n == 1 {
+		b.WriteString("SELECT " + row + " FROM " + from)
+		return
+	}
 	b.WriteString("SELECT v.* FROM " + from + ", (VALUES ")
 	for i := range n {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		b.WriteString(row)
+		b.WriteString("(" + row + ")")
 	}
 	b.WriteString(") v")
 }

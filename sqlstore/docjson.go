@@ -1,8 +1,8 @@
 package sqlstore
 
 import (
-	"bytes"
 	"encoding/json"
+	"strings"
 
 	"github.com/ticketkit/ticket"
 )
@@ -10,17 +10,17 @@ import (
 // Every row of a ticket contains a JSON document. This file reads the usual contents
 // by hand: the requester, the subject, the workflow, tags, and fields that are text,
 // whole numbers or booleans. If it meets anything else, even an escape,
-// encoding/json reads the whole document.
+// encoding/json reads the whole document. The strings are parts of one copy of the document.
 
 func (d *ticketDoc) decode(doc []byte) error {
 	var fast ticketDoc
-	r := docReader{rest: doc}
-	if r.object(func(key []byte) bool {
-		switch string(key) {
+	r := docReader{rest: string(doc)}
+	if r.object(func(key string) bool {
+		switch key {
 		case "requester":
 			p := &fast.Requester
-			return r.object(func(key []byte) bool {
-				switch string(key) {
+			return r.object(func(key string) bool {
+				switch key {
 				case "id":
 					return r.text(&p.ID)
 				case "name":
@@ -69,7 +69,7 @@ func (d *ticketDoc) decode(doc []byte) error {
 			})
 		case "fields":
 			fast.Fields = ticket.Fields{}
-			return r.object(func(key []byte) bool { return r.field(fast.Fields, key) })
+			return r.object(func(key string) bool { return r.field(fast.Fields, key) })
 		}
 		return false
 	}) && len(r.rest) == 0 {
@@ -81,7 +81,7 @@ func (d *ticketDoc) decode(doc []byte) error {
 
 // A docReader reads JSON without blanks. Its methods return false for JSON that they
 // do not handle.
-type docReader struct{ rest []byte }
+type docReader struct{ rest string }
 
 func (r *docReader) skip(c byte) bool {
 	if len(r.rest) == 0 || r.rest[0] != c {
@@ -92,7 +92,7 @@ func (r *docReader) skip(c byte) bool {
 }
 
 // object calls member with each key. member reads the value.
-func (r *docReader) object(member func(key []byte) bool) bool {
+func (r *docReader) object(member func(key string) bool) bool {
 	if !r.skip('{') {
 		return false
 	}
@@ -114,18 +114,18 @@ func (r *docReader) object(member func(key []byte) bool) bool {
 }
 
 // quoted reads a string without escapes.
-func (r *docReader) quoted() ([]byte, bool) {
+func (r *docReader) quoted() (string, bool) {
 	if !r.skip('"') {
-		return nil, false
+		return "", false
 	}
-	end := bytes.IndexByte(r.rest, '"')
+	end := strings.IndexByte(r.rest, '"')
 	if end < 0 {
-		return nil, false
+		return "", false
 	}
 	s := r.rest[:end]
-	for _, c := range s {
-		if c < ' ' || c > '~' || c == '\\' {
-			return nil, false
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '\\' {
+			return "", false
 		}
 	}
 	r.rest = r.rest[end+1:]
@@ -134,7 +134,7 @@ func (r *docReader) quoted() ([]byte, bool) {
 
 func (r *docReader) text(to *string) bool {
 	s, ok := r.quoted()
-	*to = string(s)
+	*to = s
 	return ok
 }
 
@@ -149,7 +149,7 @@ func (r *docReader) texts(to *[]string) bool {
 	})
 }
 
-func (r *docReader) field(f ticket.Fields, key []byte) bool {
+func (r *docReader) field(f ticket.Fields, key string) bool {
 	if len(r.rest) == 0 {
 		return false
 	}
@@ -157,24 +157,24 @@ func (r *docReader) field(f ticket.Fields, key []byte) bool {
 	case '"':
 		var s string
 		ok := r.text(&s)
-		f[string(key)] = s
+		f[key] = s
 		return ok
 	case 't':
-		f[string(key)] = true
+		f[key] = true
 		return r.word("true")
 	case 'f':
-		f[string(key)] = false
+		f[key] = false
 		return r.word("false")
 	default:
 		var n int64
 		ok := r.integer(&n)
-		f[string(key)] = n
+		f[key] = n
 		return ok
 	}
 }
 
 func (r *docReader) word(w string) bool {
-	if !bytes.HasPrefix(r.rest, []byte(w)) {
+	if !strings.HasPrefix(r.rest, w) {
 		return false
 	}
 	r.rest = r.rest[len(w):]

@@ -4,7 +4,10 @@ import (
 	"encoding"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -16,14 +19,14 @@ import (
 // two. Rare fields go through encoding/json.
 
 func eventJSON(e *ticket.Event) (string, error) {
-	w := jsonWriter{b: make([]byte, 0, 1024)}
+	w := newJSON()
 	w.open("")
-	w.text("ticket", e.Ticket)
+	w.id("ticket", e.Ticket)
 	w.integer("seq", e.Seq)
 	w.time("at", e.At)
 	w.string("action", string(e.Action))
 	w.open("by")
-	w.text("role", e.By.Role)
+	w.role("role", e.By.Role)
 	w.optional("id", e.By.ID)
 	w.close()
 	if e.From != (ticket.State{}) {
@@ -32,24 +35,15 @@ func eventJSON(e *ticket.Event) (string, error) {
 	w.state("to", e.To)
 	w.string("phase", string(e.Phase))
 	w.optional("channel", string(e.Channel))
-	if e.Answer {
-		w.key("answer")
-		w.b = append(w.b, "true"...)
-	}
-	if e.Automatic {
-		w.key("automatic")
-		w.b = append(w.b, "true"...)
-	}
-	if e.Quiet {
-		w.key("quiet")
-		w.b = append(w.b, "true"...)
-	}
+	w.yes("answer", e.Answer)
+	w.yes("automatic", e.Automatic)
+	w.yes("quiet", e.Quiet)
 	w.patch(&e.Set)
 
 	w.optional("subject", e.Subject)
 	w.optional("message", string(e.Message))
 	w.rare("attachments", e.Attachments, len(e.Attachments))
-	w.rare("fields", e.Fields, len(e.Fields))
+	w.fields("fields", e.Fields)
 	w.optional("feedback", string(e.Feedback))
 	if !e.Known.IsZero() {
 		w.key("known")
@@ -76,20 +70,20 @@ func eventJSON(e *ticket.Event) (string, error) {
 		w.hex("digest", e.Digest[:])
 	}
 	w.close()
-	return string(w.b), w.err
+	return w.done()
 }
 
 func recipientJSON(r *ticket.Recipient) (string, error) {
-	w := jsonWriter{b: make([]byte, 0, 256)}
+	w := newJSON()
 	w.open("")
-	w.text("role", r.Role)
+	w.role("role", r.Role)
 	w.person("person", &r.Person)
 	w.optional("queue", r.Queue)
 	if r.Level != 0 {
 		w.integer("level", int64(r.Level))
 	}
 	w.close()
-	return string(w.b), w.err
+	return w.done()
 }
 
 // A jsonWriter appends JSON. It keeps its first error.
@@ -98,11 +92,41 @@ type jsonWriter struct {
 	err error
 }
 
+var jsonWriters = sync.Pool{New: func() any { return &jsonWriter{b: make([]byte, 0, 2048)} }}
+
+func newJSON() *jsonWriter { return jsonWriters.Get().(*jsonWriter) }
+
+// mostKeptJSON is the greatest capacity of a buffer that is used again, in bytes.
+const mostKeptJSON = 64 << 10
+
+// done returns the JSON, and gives the writer back without any content.
+func (w *jsonWriter) done() (string, error) {
+	text, err := string(w.b), w.err
+	if cap(w.b) <= mostKeptJSON {
+		clear(w.b)
+		w.b, w.err = w.b[:0], nil
+		jsonWriters.Put(w)
+	}
+	return text, err
+}
+
 func (w *jsonWriter) key(name string) {
+	w.next()
+	w.b = append(append(append(w.b, '"'), name...), '"', ':')
+}
+
+// quotedKey is like key, for a name that may need escapes.
+func (w *jsonWriter) quotedKey(name string) {
+	w.next()
+	w.quoted(name)
+	w.b = append(w.b, ':')
+}
+
+// next separates a member of an object from the one before.
+func (w *jsonWriter) next() {
 	if w.b[len(w.b)-1] != '{' {
 		w.b = append(w.b, ',')
 	}
-	w.b = append(append(append(w.b, '"'), name...), '"', ':')
 }
 
 // open begins an object. The outermost object has no name.
@@ -155,6 +179,21 @@ func (w *jsonWriter) integer(name string, v int64) {
 	w.b = strconv.AppendInt(w.b, v, 10)
 }
 
+// yes writes true, and false not at all.
+func (w *jsonWriter) yes(name string, v bool) {
+	if v {
+		w.truth(name, &v)
+	}
+}
+
+// truth writes a boolean that is not nil.
+func (w *jsonWriter) truth(name string, v *bool) {
+	if v != nil {
+		w.key(name)
+		w.b = strconv.AppendBool(w.b, *v)
+	}
+}
+
 // number writes an integer that is not zero.
 func (w *jsonWriter) number(name string, v int) {
 	if v != 0 {
@@ -165,6 +204,74 @@ func (w *jsonWriter) number(name string, v int) {
 func (w *jsonWriter) hex(name string, v []byte) {
 	w.key(name)
 	w.b = append(hex.AppendEncode(append(w.b, '"'), v), '"')
+}
+
+// literal writes a string that needs no escapes.
+func (w *jsonWriter) literal(name, v string) {
+	w.key(name)
+	w.b = append(append(append(w.b, '"'), v...), '"')
+}
+
+// id writes an ID. The text of the zero ID is empty.
+func (w *jsonWriter) id(name string, v ticket.ID) {
+	if v.IsZero() {
+		w.literal(name, "")
+		return
+	}
+	w.literal(name, v.String())
+}
+
+func (w *jsonWriter) role(name string, v ticket.Role) {
+	switch v {
+	case ticket.RoleRequester, ticket.RoleFollower, ticket.RoleAgent, ticket.RoleSystem:
+		w.literal(name, v.String())
+	default: // its String has commas
+		w.text(name, v)
+	}
+}
+
+// texts writes a list of strings that is not empty.
+func (w *jsonWriter) texts(name string, list []string) {
+	if len(list) == 0 {
+		return
+	}
+	w.key(name)
+	w.b = append(w.b, '[')
+	for i, v := range list {
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		w.quoted(v)
+	}
+	w.b = append(w.b, ']')
+}
+
+// fields writes fields that are strings, whole numbers and booleans. If there is
+// another one, encoding/json writes all.
+func (w *jsonWriter) fields(name string, f ticket.Fields) {
+	if len(f) == 0 {
+		return
+	}
+	begin := len(w.b)
+	w.open(name)
+	for _, k := range slices.Sorted(maps.Keys(f)) {
+		switch v := f[k].(type) {
+		case string:
+			w.quotedKey(k)
+			w.quoted(v)
+		case bool:
+			w.quotedKey(k)
+			w.b = strconv.AppendBool(w.b, v)
+		case int64:
+			w.quotedKey(k)
+			w.b = strconv.AppendInt(w.b, v, 10)
+		default:
+			w.b = w.b[:begin]
+			w.rare(name, f, len(f))
+			return
+		}
+	}
+	w.close()
 }
 
 // text writes a value whose text form needs no escapes.
@@ -288,31 +395,25 @@ func (w *jsonWriter) patch(p *ticket.Patch) {
 		w.someTime("from", p.Timer.From)
 		w.close()
 	}
-	w.rare("add_tags", p.AddTags, len(p.AddTags))
-	w.rare("remove_tags", p.RemoveTags, len(p.RemoveTags))
+	w.texts("add_tags", p.AddTags)
+	w.texts("remove_tags", p.RemoveTags)
 	w.rare("add_links", p.AddLinks, len(p.AddLinks))
 	w.rare("remove_links", p.RemoveLinks, len(p.RemoveLinks))
 	if p.MergedInto != nil {
-		w.text("merged_into", *p.MergedInto)
+		w.id("merged_into", *p.MergedInto)
 	}
 	if p.LinkEpoch != 0 {
 		w.integer("link_epoch", int64(p.LinkEpoch))
 	}
 	if !p.Other.IsZero() {
-		w.text("other", p.Other)
+		w.id("other", p.Other)
 	}
 	if p.Restored != nil {
 		w.key("restored")
 		w.value(p.Restored)
 	}
-	if p.PriorityGiven != nil {
-		w.key("priority_given")
-		w.value(*p.PriorityGiven)
-	}
-	if p.NewCustomer {
-		w.key("new_customer")
-		w.b = append(w.b, "true"...)
-	}
+	w.truth("priority_given", p.PriorityGiven)
+	w.yes("new_customer", p.NewCustomer)
 	w.pointer("policy", p.Policy)
 	if p.PolicyVersion != nil {
 		w.integer("policy_version", int64(*p.PolicyVersion))
@@ -334,30 +435,16 @@ func (w *jsonWriter) patch(p *ticket.Patch) {
 	}
 	w.pointer("stage", (*string)(p.Stage))
 	w.optional("rule", p.Rule)
-	if p.LegalHold != nil {
-		w.key("legal_hold")
-		w.value(*p.LegalHold)
-	}
+	w.truth("legal_hold", p.LegalHold)
 	if p.FeedbackDue != nil {
 		w.time("feedback_due", *p.FeedbackDue)
 	}
-	if p.FeedbackAsked {
-		w.key("feedback_asked")
-		w.b = append(w.b, "true"...)
-	}
-	if p.Score != 0 {
-		w.integer("score", int64(p.Score))
-	}
-	if p.Published != nil {
-		w.key("published")
-		w.value(*p.Published)
-	}
+	w.yes("feedback_asked", p.FeedbackAsked)
+	w.number("score", p.Score)
+	w.truth("published", p.Published)
 	if p.SolvedBy != nil {
-		w.text("solved_by", *p.SolvedBy)
+		w.id("solved_by", *p.SolvedBy)
 	}
-	if p.Suggested {
-		w.key("suggested")
-		w.b = append(w.b, "true"...)
-	}
+	w.yes("suggested", p.Suggested)
 	w.close()
 }

@@ -57,8 +57,12 @@ func scatter(r *rand.Rand, v reflect.Value) {
 		*p = ticket.Role(r.IntN(16))
 		return
 	case *ticket.Fields:
-		if r.IntN(2) == 0 {
-			*p = ticket.Fields{"f": texts[r.IntN(len(texts))], "n": 1.0, "t": time.UnixMicro(5).UTC()}
+		values := []any{texts[r.IntN(len(texts))], true, int64(-7), int64(12), false, 1.0, time.UnixMicro(5).UTC(), []string{"a", "b"}, nil}
+		for range r.IntN(4) {
+			if *p == nil {
+				*p = ticket.Fields{}
+			}
+			(*p)[texts[r.IntN(len(texts))]] = values[r.IntN(len(values))]
 		}
 		return
 	}

@@ -157,7 +157,8 @@ func (s *Store) encodeHistory(history []ticket.Event) (*incoming, error) {
 		return nil, err
 	}
 	c.Changes[0].Events = nil
-	in.Change, in.id, in.bits = &c.Changes[0], t.ID.String(), everyColumn
+	in.Change, in.bits = &c.Changes[0], everyColumn
+	in.identify()
 	in.labels, in.words = fileLabels(labelsOf(&t), events), s.search
 	in.at[len(events)-1] = t.Touched.UnixMicro() // see eventArgs
 	for i := range in.at {
@@ -508,13 +509,13 @@ func (x *session) insertFresh(ctx context.Context, list []*incoming) error {
 		tickets = in.ticketArgs(tickets)
 		created := in.Ticket.Created.UnixMicro()
 		for _, l := range in.labels {
-			labels = append(labels, in.Ticket.Tenant, l, created, in.id)
+			labels = append(labels, in.Ticket.Tenant, l, created, in.key)
 		}
 		for i, doc := range in.events {
-			events = append(events, in.id, int64(i+1), in.Ticket.Tenant, in.at[i], doc)
+			events = append(events, in.key, int64(i+1), in.Ticket.Tenant, in.at[i], doc)
 		}
 		if in.words {
-			unindexed = append(unindexed, in.id)
+			unindexed = append(unindexed, in.key)
 		}
 	}
 	for _, table := range [...]struct {

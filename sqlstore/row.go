@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"database/sql"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"math"
 	"sync"
@@ -46,41 +45,82 @@ type ticketDoc struct {
 	Mailed   []int64             `json:"mailed,omitempty"`
 }
 
+// docOf writes JSON by hand, like eventJSON.
 func docOf(t *ticket.Ticket) (string, error) {
-	return encode(&ticketDoc{
-		Requester: t.Requester, Followers: t.Followers, Subject: t.Subject, Impact: t.Impact, Urgency: t.Urgency,
-		Tags: t.Tags, Fields: t.Fields, Links: t.Links, MergedInto: t.MergedInto, LinkEpoch: t.LinkEpoch,
-		RequesterSince: t.RequesterSince, PriorityGiven: t.PriorityGiven, Workflow: t.Workflow, WorkflowVersion: t.WorkflowVersion,
-		Erased: t.Erased, LegalHold: t.LegalHold,
-		FeedbackDue: t.FeedbackDue, FeedbackAsked: t.FeedbackAsked, Rated: t.Rated, Score: t.Score,
-		Known: t.Known, SolvedBy: t.SolvedBy, Mailed: t.Mailed,
-	})
-}
-
-func encode(v any) (string, error) {
-	b, err := json.Marshal(v)
-	return string(b), err
+	w := newJSON()
+	w.open("")
+	w.person("requester", &t.Requester)
+	w.rare("followers", t.Followers, len(t.Followers))
+	w.optional("subject", t.Subject)
+	w.grade("impact", t.Impact)
+	w.grade("urgency", t.Urgency)
+	w.texts("tags", t.Tags)
+	w.fields("fields", t.Fields)
+	w.rare("links", t.Links, len(t.Links))
+	if !t.MergedInto.IsZero() {
+		w.id("merged_into", t.MergedInto)
+	}
+	w.number("link_epoch", t.LinkEpoch)
+	if t.RequesterSince != 0 {
+		w.integer("requester_since", t.RequesterSince)
+	}
+	w.yes("priority_given", t.PriorityGiven)
+	w.optional("workflow", t.Workflow)
+	w.number("workflow_version", t.WorkflowVersion)
+	w.someTime("erased", t.Erased)
+	w.yes("legal_hold", t.LegalHold)
+	w.someTime("feedback_due", t.FeedbackDue)
+	w.someTime("feedback_asked", t.FeedbackAsked)
+	w.someTime("rated", t.Rated)
+	w.number("score", t.Score)
+	if !t.Known.IsZero() {
+		w.key("known")
+		w.value(t.Known)
+	}
+	if !t.SolvedBy.IsZero() {
+		w.id("solved_by", t.SolvedBy)
+	}
+	w.rare("mailed", t.Mailed, len(t.Mailed))
+	w.close()
+	return w.done()
 }
 
 // A ticketRow is a reusable target of a scan.
 type ticketRow struct {
 	id, digest, doc, clocks          sql.RawBytes
 	status, phase, queue, channel    string
-	timerAt, answered, res, closed   sql.NullInt64
-	timerFrom, checked, snoozed      sql.NullInt64
-	created, touched                 int64
-	pressing, stage                  int64
+	version, level, reopened         integer
+	timerAt, answered, res, closed   integer
+	timerFrom, checked, snoozed      integer
+	created, touched                 integer
+	pressing, stage                  integer
 	number, assignee, reason, result string
 	t                                ticket.Ticket
+	parts                            ticketDoc
 	dest                             []any
 	timerAction                      string
 }
 
+// An integer is a column with an integer or NULL. It is the same as a [sql.NullInt64], but
+// takes what drivers return without reflection.
+type integer sql.NullInt64
+
+// Scan implements [sql.Scanner].
+func (i *integer) Scan(v any) error {
+	if n, ok := v.(int64); ok {
+		i.Int64, i.Valid = n, true
+		return nil
+	}
+	return (*sql.NullInt64)(i).Scan(v)
+}
+
+func (i integer) time() time.Time { return timeOf(sql.NullInt64(i)) }
+
 var ticketRows = sync.Pool{New: func() any {
 	r := &ticketRow{}
-	r.dest = []any{&r.id, &r.t.Tenant, &r.number, &r.t.Version, &r.digest, &r.status, &r.phase, &r.t.Level, &r.queue, &r.assignee,
+	r.dest = []any{&r.id, &r.t.Tenant, &r.number, &r.version, &r.digest, &r.status, &r.phase, &r.level, &r.queue, &r.assignee,
 		&r.pressing, &r.channel, &r.reason, &r.result, &r.timerAt, &r.timerAction, &r.created, &r.answered, &r.touched, &r.res, &r.closed,
-		&r.t.Reopened, &r.doc, &r.timerFrom, &r.checked, &r.snoozed, &r.clocks, &r.stage}
+		&r.reopened, &r.doc, &r.timerFrom, &r.checked, &r.snoozed, &r.clocks, &r.stage}
 	return r
 }}
 
@@ -106,11 +146,12 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 		return ticket.Ticket{}, err
 	}
 	t.Number, t.Status, t.Phase, t.Queue, t.Assignee = ticket.Number(r.number), ticket.Status(r.status), ticket.Phase(r.phase), r.queue, r.assignee
-	t.Priority, t.Channel, t.Reason, t.Resolution = priorityOf(r.pressing), ticket.Channel(r.channel), r.reason, r.result
-	t.Timer = ticket.Timer{At: timeOf(r.timerAt), Action: ticket.ActionName(r.timerAction), From: timeOf(r.timerFrom)}
-	t.Created, t.Touched = micros(r.created), micros(r.touched)
-	t.FirstAnswered, t.Resolved, t.Closed = timeOf(r.answered), timeOf(r.res), timeOf(r.closed)
-	var doc ticketDoc
+	t.Version, t.Level, t.Reopened = r.version.Int64, int(r.level.Int64), int(r.reopened.Int64)
+	t.Priority, t.Channel, t.Reason, t.Resolution = priorityOf(r.pressing.Int64), ticket.Channel(r.channel), r.reason, r.result
+	t.Timer = ticket.Timer{At: r.timerAt.time(), Action: ticket.ActionName(r.timerAction), From: r.timerFrom.time()}
+	t.Created, t.Touched = micros(r.created.Int64), micros(r.touched.Int64)
+	t.FirstAnswered, t.Resolved, t.Closed = r.answered.time(), r.res.time(), r.closed.time()
+	doc := &r.parts
 	err := doc.decode(r.doc)
 	if err != nil {
 		return ticket.Ticket{}, fmt.Errorf("sqlstore: ticket %s: %w", t.ID, err)
@@ -121,7 +162,7 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 	t.Known, t.SolvedBy, t.Mailed = doc.Known, doc.SolvedBy, doc.Mailed
 	t.Workflow, t.WorkflowVersion = doc.Workflow, doc.WorkflowVersion
 	t.Erased, t.LegalHold = doc.Erased, doc.LegalHold
-	if t.Stage, err = stageOf(r.stage); err != nil {
+	if t.Stage, err = stageOf(r.stage.Int64); err != nil {
 		return ticket.Ticket{}, fmt.Errorf("sqlstore: ticket %s: %w", t.ID, err)
 	}
 	t.FeedbackDue, t.FeedbackAsked, t.Rated, t.Score = doc.FeedbackDue, doc.FeedbackAsked, doc.Rated, doc.Score
@@ -132,7 +173,7 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 		}
 		t.Policy, t.PolicyVersion, t.Clocks, t.Promised, t.Rescheduled = clocks.Policy, clocks.PolicyVersion, clocks.Clocks, clocks.Promised, clocks.Rescheduled
 	}
-	t.Checked, t.Snoozed = timeOf(r.checked), timeOf(r.snoozed)
+	t.Checked, t.Snoozed = r.checked.time(), r.snoozed.time()
 	return *t, nil
 }
 
@@ -200,7 +241,11 @@ func parseDigest(text []byte, d *ticket.Digest) error {
 	return err
 }
 
-func hexOf(d ticket.Digest) string { return hex.EncodeToString(d[:]) }
+func hexOf(d ticket.Digest) string {
+	var text [2 * len(d)]byte
+	hex.Encode(text[:], d[:])
+	return string(text[:])
+}
 
 // maxNumber is the longest number in bytes. Those of a desk have 11 characters.
 const maxNumber = 32

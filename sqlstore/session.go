@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -40,6 +41,10 @@ type session struct {
 	s     *Store
 	tx    *sql.Tx // nil: on the database itself
 	wrote bool    // a statement changed rows
+	// unlocked says that the transaction has not yet taken SQLite's lock for writing. Its
+	// first write takes it. A query before that takes it too: what it reads must not change
+	// before the write.
+	unlocked bool
 }
 
 // whole reports whether the session's statements are committed together or not at
@@ -69,6 +74,7 @@ func (s *Store) here() *session { return &session{s: s, tx: s.tx} }
 // exec runs a statement in the store's notation and returns how many rows it
 // changed.
 func (x *session) exec(ctx context.Context, text string, args ...any) (int64, error) {
+	x.unlocked = false
 	var r sql.Result
 	st, stmt, err := x.statement(ctx, text)
 	switch {
@@ -95,6 +101,11 @@ func (x *session) exec(ctx context.Context, text string, args ...any) (int64, er
 
 // query runs a query in the store's notation. The caller closes the rows.
 func (x *session) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	if x.unlocked {
+		if _, err := x.exec(ctx, takeLock); err != nil {
+			return nil, err
+		}
+	}
 	var rows *sql.Rows
 	st, stmt, err := x.statement(ctx, text)
 	switch {
@@ -171,11 +182,43 @@ func (x *session) exists(ctx context.Context, text string, args ...any) (bool, e
 // statements holds prepared statements. Each is prepared on a connection at its
 // first use there.
 type statements struct {
-	m    sync.Map // from text in the store's notation to *statement
-	kept [2]atomic.Int32
+	m atomic.Pointer[map[string]*statement] // by text in the store's notation; replaced by a copy with one more
 
 	mu     sync.Mutex
+	kept   [2]int       // for writes and for reads
 	wanted []*statement // used in a transaction, and prepared after it
+}
+
+// get returns the statement with this text, or nil.
+func (all *statements) get(text string) *statement {
+	if m := all.m.Load(); m != nil {
+		return (*m)[text]
+	}
+	return nil
+}
+
+// keep adds a statement, unless there is one with this text, or there are too many. It returns
+// the one to use.
+func (all *statements) keep(text string, st *statement) (_ *statement, kept bool) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if other := all.get(text); other != nil {
+		return other, true
+	}
+	n := &all.kept[0]
+	if strings.HasPrefix(text, "SELECT") {
+		n = &all.kept[1]
+	}
+	if *n >= mostStatements {
+		return st, false
+	}
+	*n++
+	more := map[string]*statement{text: st}
+	if m := all.m.Load(); m != nil {
+		maps.Copy(more, *m)
+	}
+	all.m.Store(&more)
+	return st, true
 }
 
 type statement struct {
@@ -195,21 +238,13 @@ func (x *session) statement(ctx context.Context, text string) (*statement, *sql.
 		return nil, nil, err
 	}
 	all := x.s.stmts
-	v, ok := all.m.Load(text)
-	if !ok {
-		kept := &all.kept[0]
-		if strings.HasPrefix(text, "SELECT") {
-			kept = &all.kept[1]
-		}
-		st := &statement{text: x.s.render(text)}
-		if kept.Load() >= mostStatements {
+	st := all.get(text)
+	if st == nil {
+		var kept bool
+		if st, kept = all.keep(text, &statement{text: x.s.render(text)}); !kept {
 			return st, nil, nil
 		}
-		if v, ok = all.m.LoadOrStore(text, st); !ok {
-			kept.Add(1)
-		}
 	}
-	st := v.(*statement)
 	stmt := st.stmt.Load()
 	switch {
 	case x.s.conn != nil && x.tx == nil: // a statement of the pool would leave the connection

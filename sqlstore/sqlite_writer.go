@@ -33,9 +33,15 @@ type sqliteWriter struct {
 	// the application closes the database.
 	together []*member // those with work in the transaction, the leader first
 	conn     *sql.Conn
-	timeout  int    // the connection's busy timeout, restored when it is released
-	seen     [8]any // driver connections that are set up
+	timeout  int // the connection's busy timeout, restored when it is released
+	seen     [8]seenConn
 	next     int
+}
+
+// A seenConn is a driver's connection that is set up, with its busy timeout.
+type seenConn struct {
+	conn    any
+	timeout int
 }
 
 // mostKept is the largest pool for which the writer releases its connection between
@@ -296,7 +302,7 @@ func (l *sqliteWriter) connect(ctx context.Context, s *Store) error {
 
 // takeLock changes nothing. Because it could change rows, it takes the lock for
 // writing. Drivers begin a transaction without the lock, unless _txlock=immediate is
-// set.
+// set. See session.unlocked.
 const takeLock = "DELETE FROM {t}schema WHERE 1 = 0"
 
 // begin runs f in a transaction.
@@ -329,11 +335,7 @@ func (l *sqliteWriter) begin(ctx context.Context, s *Store, f func(*session) err
 		ended = true
 		return err
 	}
-	x := &session{s: s, tx: tx}
-	if _, err = x.exec(ctx, takeLock); err == nil {
-		err = f(x)
-	}
-	if err == nil {
+	if err = f(&session{s: s, tx: tx, unlocked: true}); err == nil {
 		err = tx.Commit()
 	} else {
 		_ = tx.Rollback() // the first error says more
@@ -381,18 +383,28 @@ const checkpointPages = 20_000
 // setUp prepares a connection for writing. An interval that the application has set
 // stays; only SQLite's default changes.
 func (l *sqliteWriter) setUp(ctx context.Context, conn *sql.Conn) error {
-	// SQLite's own wait for the lock ignores the context, and sleeps longer each
-	// time. retryBusy waits instead.
-	if err := conn.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&l.timeout); err != nil {
+	key, err := driverOf(conn)
+	if err != nil {
 		return err
 	}
+	i := -1
+	if key != nil {
+		i = slices.IndexFunc(l.seen[:], func(c seenConn) bool { return c.conn == key })
+	}
+	if i >= 0 {
+		l.timeout = l.seen[i].timeout
+	} else if err := conn.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&l.timeout); err != nil {
+		return err
+	}
+	// SQLite's own wait for the lock ignores the context, and sleeps longer each
+	// time. retryBusy waits instead.
 	if l.timeout > 1 {
 		if _, err := conn.ExecContext(ctx, "PRAGMA busy_timeout = 1"); err != nil {
 			return err
 		}
 	}
-	if known, err := l.known(conn); known || err != nil {
-		return err
+	if i >= 0 {
+		return nil
 	}
 	// What is deleted is overwritten with zeros, so that an erasure reaches the file. Older
 	// versions of a row are deleted content too, hence not only while erasing.
@@ -401,27 +413,32 @@ func (l *sqliteWriter) setUp(ctx context.Context, conn *sql.Conn) error {
 		return err
 	}
 	var pages int
-	if err := conn.QueryRowContext(ctx, "PRAGMA wal_autocheckpoint").Scan(&pages); err != nil || pages != 1000 {
+	if err := conn.QueryRowContext(ctx, "PRAGMA wal_autocheckpoint").Scan(&pages); err != nil {
 		return err
 	}
-	var set int
-	return conn.QueryRowContext(ctx, fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", checkpointPages)).Scan(&set)
+	if pages == 1000 {
+		var set int
+		if err := conn.QueryRowContext(ctx, fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", checkpointPages)).Scan(&set); err != nil {
+			return err
+		}
+	}
+	if key != nil {
+		l.seen[l.next] = seenConn{key, l.timeout}
+		l.next = (l.next + 1) % len(l.seen)
+	}
+	return nil
 }
 
-// known reports whether the connection is already set up. A connection that is not a
-// pointer cannot be recognised.
-func (l *sqliteWriter) known(conn *sql.Conn) (known bool, err error) {
+// driverOf returns the driver's connection, by which it can be recognised. It returns nil for one
+// that is not a pointer, which cannot be recognised.
+func driverOf(conn *sql.Conn) (key any, err error) {
 	err = conn.Raw(func(c any) error {
-		if reflect.TypeOf(c).Kind() != reflect.Pointer {
-			return nil
-		}
-		if known = slices.Contains(l.seen[:], c); !known {
-			l.seen[l.next] = c
-			l.next = (l.next + 1) % len(l.seen)
+		if reflect.TypeOf(c).Kind() == reflect.Pointer {
+			key = c
 		}
 		return nil
 	})
-	return known, err
+	return key, err
 }
 
 // retryBusy calls f until the database's lock is free.

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"strings"
-	"sync/atomic"
 
 	"github.com/ticketkit/ticket"
 )
@@ -37,20 +36,21 @@ const (
 // mostRows limits how many rows one statement writes.
 const mostRows = 50
 
-// several appends n rows of placeholders to a statement that ends in VALUES.
-func several(into string, columns, n int) string {
-	row := "(" + strings.Repeat("?, ", columns-1) + "?)"
-	return into + strings.Repeat(row+", ", n-1) + row
-}
+// An updating is the key of the UPDATE of a ticket's row: the columns that it writes, and
+// what must not change; see keptText.
+type updating struct{ bits, kept columns }
 
-// updates holds the UPDATE of a ticket's row for the choices of columns that were used.
-var updates [columnChoices]atomic.Pointer[string]
+// keptStage says that the stage must not change. It is no column.
+const keptStage columns = 1 << 15
+
+var updateTexts textCache[updating]
 
 // updateText returns the UPDATE of a ticket's row for a choice of columns.
-func updateText(bits columns) string {
-	if text := updates[bits].Load(); text != nil {
-		return *text
-	}
+func updateText(bits, kept columns) string {
+	return updateTexts.get(updating{bits, kept}, func(u updating) string { return buildUpdate(u.bits) + keptText(u.kept) })
+}
+
+func buildUpdate(bits columns) string {
 	var b strings.Builder
 	b.WriteString("UPDATE {t}tickets{by tickets_id} SET version = ?, digest = ?, touched = ?, checked = ?")
 	for _, part := range [...]struct {
@@ -72,9 +72,7 @@ func updateText(bits columns) string {
 	}
 	dueText(&b, bits, ", ", " = ?")
 	b.WriteString(" WHERE id = ? AND tenant = ? AND version = ?")
-	text := b.String()
-	updates[bits].Store(&text)
-	return text
+	return b.String()
 }
 
 // updateArgs appends the arguments of updateText.
@@ -107,32 +105,38 @@ func (ch *changing) updateArgs(args []any, bits columns) []any {
 		args = ch.clocksArgs(args)
 	}
 	args = ch.dueArgs(args, bits)
-	return append(args, ch.id, t.Tenant, ch.Expect)
+	return append(args, ch.key, t.Tenant, ch.Expect)
 }
 
-// keptStage is a condition for updateText: the stage does not change.
-const keptStage = " AND stage = ?"
-
-// keptText returns a condition for updateText on SQLite: these columns do not change.
-func keptText(bits columns) string {
-	if bits&dueColumns == 0 {
-		return keptStage + " AND open = ?"
-	}
+// keptText returns a condition for an update: these columns do not change, of keptStage,
+// openColumn and, on SQLite, dueColumns.
+func keptText(kept columns) string {
 	var b strings.Builder
-	b.WriteString(keptStage + " AND open = ?")
-	dueText(&b, bits, " AND ", " IS ?")
+	if kept&keptStage != 0 {
+		b.WriteString(" AND stage = ?")
+	}
+	if kept&openColumn != 0 {
+		b.WriteString(" AND open = ?")
+	}
+	dueText(&b, kept, " AND ", " IS ?")
 	return b.String()
 }
 
 // keptArgs appends the arguments of keptText.
-func (ch *changing) keptArgs(args []any, bits columns) []any {
-	return ch.dueArgs(append(args, stageNumber(ch.Ticket.Stage), open(&ch.Ticket)), bits)
+func (ch *changing) keptArgs(args []any, kept columns) []any {
+	if kept&keptStage != 0 {
+		args = append(args, stageNumber(ch.Ticket.Stage))
+	}
+	if kept&openColumn != 0 {
+		args = append(args, open(&ch.Ticket))
+	}
+	return ch.dueArgs(args, kept)
 }
 
 // ticketArgs appends the arguments of insertTicket.
 func (ch *changing) ticketArgs(args []any) []any {
 	t := &ch.Ticket
-	args = append(args, ch.id, t.Tenant, string(t.Number), t.Version, hexOf(t.Digest), open(t), string(t.Status), string(t.Phase), t.Level,
+	args = append(args, ch.key, t.Tenant, string(t.Number), t.Version, hexOf(t.Digest), open(t), string(t.Status), string(t.Phase), t.Level,
 		t.Queue, t.Assignee, pressing(t.Priority), string(t.Channel), t.Reason, t.Resolution, nullTime(t.Timer.At), string(t.Timer.Action),
 		t.Created.UnixMicro(), nullTime(t.FirstAnswered), t.Touched.UnixMicro(), nullTime(t.Resolved), nullTime(t.Closed), t.Reopened, ch.doc,
 		nullTime(t.Timer.From), nullTime(t.Checked), nullTime(t.Wake()))
@@ -149,16 +153,16 @@ func (ch *changing) eventArgs(args []any, i int) []any {
 	if e.Seq == ch.Ticket.Version {
 		at = ch.Ticket.Touched
 	}
-	return append(args, ch.id, e.Seq, ch.Ticket.Tenant, at.UnixMicro()-stageShift(stageNumber(ch.Ticket.Stage)), ch.events[i])
+	return append(args, ch.key, e.Seq, ch.Ticket.Tenant, at.UnixMicro()-stageShift(stageNumber(ch.Ticket.Stage)), ch.events[i])
 }
 
 // deliveryArgs appends the arguments of one row of insertDelivery.
-func deliveryArgs(args []any, d *ticket.Delivery) ([]any, error) {
+func (w *writing) deliveryArgs(args []any, d *ticket.Delivery) ([]any, error) {
 	to, err := recipientJSON(&d.To)
 	if err != nil {
 		return nil, invalid("commit.deliveries.to", "cannot be written as JSON: %v", err)
 	}
-	return append(args, d.ID.String(), d.Tenant, d.Ticket.String(), d.Seq, string(d.Kind), d.Notifier, to, whoOf(d.To),
+	return append(args, d.ID.String(), d.Tenant, w.keyOf(d.Ticket), d.Seq, string(d.Kind), d.Notifier, to, whoOf(d.To),
 		d.Created.UnixMicro(), d.Due.UnixMicro(), onItsWay, d.Attempts, d.Failures, d.LastError), nil
 }
 

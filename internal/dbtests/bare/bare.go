@@ -30,8 +30,12 @@ type Worker interface {
 type Data struct {
 	Ask, Reply Action
 	Openings   []Opening
-	next       atomic.Uint64 // number of the next opening
+	Requesters map[string]Recipient // of the tickets, who get the delivery of Ask
+	next       atomic.Uint64        // number of the next opening
 }
+
+// A Recipient is the recipient of an outbox row.
+type Recipient struct{ To, Who string }
 
 // An Action is the rows of an action, except for the ticket's own.
 type Action struct {
@@ -82,6 +86,10 @@ func Load(ctx context.Context, db *sql.DB, shape Shape, d *Data, sample string, 
 			return fmt.Errorf("an action made %d deliveries instead of one", len(told))
 		}
 		a.Event, a.Kind, a.Via, a.To, a.Who = text(events[i][1]), told[0].Kind, told[0].Via, told[0].To, told[0].Who
+	}
+	d.Requesters = map[string]Recipient{}
+	for _, row := range l.table("SELECT ticket, recipient, who FROM ticket_outbox WHERE kind = 'received'") {
+		d.Requesters[text(row[0])] = Recipient{To: text(row[1]), Who: text(row[2])}
 	}
 	for _, id := range openings {
 		o := Opening{}
@@ -269,13 +277,15 @@ func micros() int64 { return time.Now().UnixMicro() }
 type act struct {
 	now    int64
 	action *Action
+	to     Recipient
 }
 
 // decide returns the next action on the ticket that was read.
 func (p *pen) decide() act {
-	a := act{now: micros(), action: &p.data.Ask}
+	a := act{now: micros(), action: &p.data.Ask, to: p.data.Requesters[p.row.id]}
 	if p.row.status == a.action.Status {
 		a.action = &p.data.Reply
+		a.to = Recipient{To: a.action.To, Who: a.action.Who} // the same agent for all
 	}
 	return a
 }
@@ -289,7 +299,7 @@ func (p *pen) eventArgs(args []any, a act) []any {
 }
 
 func (p *pen) outboxArgs(args []any, a act) []any {
-	return append(args, p.id(a.now), p.row.tenant, p.row.id, p.row.version+1, a.action.Kind, a.action.Via, a.action.To, a.now, a.now, a.action.Who)
+	return append(args, p.id(a.now), p.row.tenant, p.row.id, p.row.version+1, a.action.Kind, a.action.Via, a.to.To, a.now, a.now, a.to.Who)
 }
 
 // An opened holds the arguments of one Open, for each statement.

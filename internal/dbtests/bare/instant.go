@@ -44,26 +44,26 @@ func ReadTicket(ctx context.Context, db *sql.DB, shape Shape, id string) (map[st
 }
 
 // Connect implements [driver.Connector].
-func (i *Instant) Connect(context.Context) (driver.Conn, error) { return instantConn{i}, nil }
+func (i *Instant) Connect(context.Context) (driver.Conn, error) { return &instantConn{i}, nil }
 
 // Driver implements [driver.Connector]; there is none.
 func (i *Instant) Driver() driver.Driver { return nil }
 
 type instantConn struct{ i *Instant }
 
-func (c instantConn) Begin() (driver.Tx, error)                                    { return c, nil }
-func (c instantConn) BeginTx(context.Context, driver.TxOptions) (driver.Tx, error) { return c, nil }
-func (c instantConn) Close() error                                                 { return nil }
-func (c instantConn) Commit() error                                                { return nil }
-func (c instantConn) Rollback() error                                              { return errors.New("it was rolled back") }
+func (c *instantConn) Begin() (driver.Tx, error)                                    { return c, nil }
+func (c *instantConn) BeginTx(context.Context, driver.TxOptions) (driver.Tx, error) { return c, nil }
+func (c *instantConn) Close() error                                                 { return nil }
+func (c *instantConn) Commit() error                                                { return nil }
+func (c *instantConn) Rollback() error                                              { return errors.New("it was rolled back") }
 
 // ExecContext is for unprepared statements: BEGIN and COMMIT.
-func (c instantConn) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
+func (c *instantConn) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
 	return done, nil
 }
 
 // Prepare finds the columns of the query.
-func (c instantConn) Prepare(query string) (driver.Stmt, error) {
+func (c *instantConn) Prepare(query string) (driver.Stmt, error) {
 	s := &instantStmt{}
 	list, asks := strings.CutPrefix(query, "SELECT ")
 	if !asks {

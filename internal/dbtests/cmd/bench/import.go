@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	aimImport = 0.5
+	aimImport = 0.8
 	// batchTickets is how many tickets the bare inserts write in a transaction, as
 	// many as sqlstore does.
 	batchTickets = 200
