@@ -20,12 +20,12 @@ const (
 
 // breaks returns an error if a setting of the connections breaks a promise. A transaction of the
 // application is the application's.
-func (s *Store) breaks(ctx context.Context) error {
-	if s.lang.settings == "" || s.tx != nil {
+func (s *Store) breaks(ctx context.Context, lang *language) error {
+	if lang.settings == "" || s.tx != nil {
 		return nil
 	}
 	have := map[string]string{}
-	rows, err := s.direct().QueryContext(ctx, s.lang.settings)
+	rows, err := s.direct().QueryContext(ctx, lang.settings)
 	if err != nil {
 		return s.explain(ctx, "read the settings", err)
 	}
@@ -40,7 +40,7 @@ func (s *Store) breaks(ctx context.Context) error {
 	if err := rows.Err(); err != nil {
 		return s.explain(ctx, "read the settings", err)
 	}
-	for _, r := range s.lang.refused {
+	for _, r := range lang.refused {
 		if value, ok := have[r.name]; ok && (r.must != "" && value != r.must || value == r.never) {
 			return invalid("sqlstore.db", "must not be opened with %s=%s: %s", r.name, value, r.or)
 		}

@@ -254,7 +254,7 @@ func (s *Store) recognise(ctx context.Context) (*language, error) {
 	if lang == nil {
 		return nil, fmt.Errorf("%w: want %s, found %q", ErrDialect, s.dialect, v)
 	}
-	return lang, s.breaks(ctx)
+	return lang, s.breaks(ctx, lang)
 }
 
 // reachable returns an error if the database does not answer at all.
