@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -87,7 +86,7 @@ func (x *session) deliveryContexts(ctx context.Context, list []ticket.Delivery, 
 		}
 		to := &contexts[b.i]
 		to.Found, to.Ticket = true, t
-		if err := json.Unmarshal(doc, &to.Event); err != nil {
+		if err := decodeEvent(doc, &to.Event); err != nil {
 			return fmt.Errorf("sqlstore: event %d of ticket %s: %w", list[b.i].Seq, list[b.i].Ticket, err)
 		}
 		return nil

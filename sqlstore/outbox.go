@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -287,7 +286,7 @@ func scanDelivery(r *sql.Rows) (d ticket.Delivery, err error) {
 	if err := parseID(of, &d.Ticket); err != nil {
 		return d, err
 	}
-	if err := json.Unmarshal(to, &d.To); err != nil {
+	if err := decodeRecipient(to, &d.To); err != nil {
 		return d, fmt.Errorf("sqlstore: delivery %s: %w", d.ID, err)
 	}
 	d.Kind, d.Created, d.Due, d.Until, d.Settled = ticket.Kind(kind), micros(created), micros(due), timeOf(until), timeOf(settled)
