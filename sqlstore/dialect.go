@@ -66,10 +66,12 @@ type language struct {
 	settledRead string
 	// sharesWriter says that the writers of one process share transactions.
 	sharesWriter bool
-	// placeholder is the placeholder for each kind in a row of values. rowBegin
-	// begins such a row if the row is a query by itself. See values.
+	// placeholder is the placeholder for each kind in a table of values. rowBegin
+	// begins a row of it if the row is a query by itself. With arrays, an argument is
+	// an array of all values of a column. See table.
 	placeholder [2]string
 	rowBegin    string
+	arrays      bool
 	// byIndex and byKey replace {by name} after a table in a statement. They name
 	// the index by which the rows are found: byIndex with {p} for the prefix, byKey,
 	// the primary key, with {k} for the table. Otherwise the planner relies on
@@ -99,6 +101,14 @@ type language struct {
 	countWords, forUpdate string
 	// newestFirst says that the index returns the newest matches first.
 	newestFirst bool
+}
+
+// mostRows is how many rows a table of values has at most.
+func (l *language) mostRows() int {
+	if l.arrays {
+		return 1000
+	}
+	return 100
 }
 
 func (l *language) hidden(column string) string { return strings.Replace(l.hide, "%s", column, 1) }
@@ -170,7 +180,7 @@ var postgres = language{
 	hasSchema: "SELECT COUNT(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {schema} AND c.relname = '{p}schema'",
 	indexes: "SELECT t.relname, i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid" +
 		" JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = {schema} AND x.indisvalid",
-	numbered: true, rowValues: true, oneStatement: true, join: "JOIN", hide: "(%s || '')", settledRead: " FOR KEY SHARE",
+	numbered: true, arrays: true, rowValues: true, oneStatement: true, join: "JOIN", hide: "(%s || '')", settledRead: " FOR KEY SHARE",
 	placeholder: [...]string{textual: "?::text", whole: "?::bigint"},
 	contains:    `strpos(lower(doc::text COLLATE "C"), ?) > 0`,
 	unlessThere: " ON CONFLICT DO NOTHING",

@@ -43,9 +43,9 @@ func (d *ticketDoc) decode(doc []byte) error {
 		case "tags":
 			return r.texts(&fast.Tags)
 		case "impact":
-			return r.parsed(fast.Impact.UnmarshalText)
+			return r.grade(&fast.Impact)
 		case "urgency":
-			return r.parsed(fast.Urgency.UnmarshalText)
+			return r.grade(&fast.Urgency)
 		case "mailed":
 			fast.Mailed = nil
 			return r.list(func() bool {
@@ -152,6 +152,13 @@ func unquoted(quoted []byte) (s string, ok bool) {
 func (r *docReader) parsed(unmarshal func([]byte) error) bool {
 	s, ok := r.quoted()
 	return ok && unmarshal(s) == nil
+}
+
+func (r *docReader) grade(to *ticket.Grade) bool {
+	var g ticket.Grade
+	ok := r.parsed(g.UnmarshalText)
+	*to = g
+	return ok
 }
 
 func (r *docReader) person(p *ticket.Person) bool {

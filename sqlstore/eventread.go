@@ -165,11 +165,11 @@ func (r *docReader) patch(p *ticket.Patch) bool {
 		case "workflow_version":
 			return r.number(&p.WorkflowVersion)
 		case "priority":
-			return r.parsed(p.Priority.UnmarshalText)
+			return r.grade(&p.Priority)
 		case "impact":
-			return r.parsed(p.Impact.UnmarshalText)
+			return r.grade(&p.Impact)
 		case "urgency":
-			return r.parsed(p.Urgency.UnmarshalText)
+			return r.grade(&p.Urgency)
 		case "queue":
 			return r.text(fresh(&p.Queue))
 		case "assignee":

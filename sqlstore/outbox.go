@@ -154,9 +154,8 @@ func (x *session) claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.De
 
 func (x *session) deliveries(ctx context.Context, text string, args ...any) (list []ticket.Delivery, err error) {
 	err = x.rows(ctx, func(rows *sql.Rows) error {
-		d, err := scanDelivery(rows)
-		list = append(list, d)
-		return err
+		list = append(list, ticket.Delivery{})
+		return scanDelivery(rows, &list[len(list)-1])
 	}, text, args...)
 	return list, err
 }
@@ -256,49 +255,34 @@ func (x *session) heads(ctx context.Context, list []ticket.Delivery) ([]ticket.D
 	return slices.DeleteFunc(list, func(d ticket.Delivery) bool { return behind[d.ID] }), nil
 }
 
-// paddedCounts are the numbers of rows in a statement whose last row is repeated, so
-// that there are few texts to prepare.
-var paddedCounts = [...]int{mostImportTickets, 100, 32, 10, 3, 1}
-
-// paddedCount returns the smallest of them for n rows.
-func paddedCount(n int) int {
-	padded := n
-	for _, count := range paddedCounts {
-		if count >= n {
-			padded = count
-		}
-	}
-	return padded
-}
-
-func scanDelivery(r *sql.Rows) (d ticket.Delivery, err error) {
+func scanDelivery(r *sql.Rows, d *ticket.Delivery) error {
 	var id, of, to sql.RawBytes
 	var kind string
 	var created, due, state int64
 	var until, settled sql.NullInt64
-	err = r.Scan(&id, &d.Tenant, &of, &d.Seq, &kind, &d.Notifier, &to, &created, &due, &state, &until, &d.Attempts, &d.Failures, &d.LastError, &settled, &d.Address)
+	err := r.Scan(&id, &d.Tenant, &of, &d.Seq, &kind, &d.Notifier, &to, &created, &due, &state, &until, &d.Attempts, &d.Failures, &d.LastError, &settled, &d.Address)
 	if err != nil {
-		return d, err
+		return err
 	}
 	if err := parseID(id, &d.ID); err != nil {
-		return d, err
+		return err
 	}
 	if err := parseID(of, &d.Ticket); err != nil {
-		return d, err
+		return err
 	}
 	if err := decodeRecipient(to, &d.To); err != nil {
-		return d, fmt.Errorf("sqlstore: delivery %s: %w", d.ID, err)
+		return fmt.Errorf("sqlstore: delivery %s: %w", d.ID, err)
 	}
 	d.Kind, d.Created, d.Due, d.Until, d.Settled = ticket.Kind(kind), micros(created), micros(due), timeOf(until), timeOf(settled)
 	switch {
 	case onItsWay < state && state <= undelivered:
 		d.State = settledStates[state]
 	case state != onItsWay:
-		return d, fmt.Errorf("sqlstore: delivery %s has the unknown state %d", d.ID, state)
+		return fmt.Errorf("sqlstore: delivery %s has the unknown state %d", d.ID, state)
 	case until.Valid:
 		d.State = ticket.DeliveryClaimed
 	default:
 		d.State = ticket.DeliveryPending
 	}
-	return d, nil
+	return nil
 }

@@ -72,6 +72,7 @@ type ticketRow struct {
 	pressing, stage                  int64
 	number, assignee, reason, result string
 	t                                ticket.Ticket
+	parts                            ticketDoc
 	dest                             []any
 	timerAction                      string
 }
@@ -110,7 +111,7 @@ func scanTicket(rows *sql.Rows, before ...any) (ticket.Ticket, error) {
 	t.Timer = ticket.Timer{At: timeOf(r.timerAt), Action: ticket.ActionName(r.timerAction), From: timeOf(r.timerFrom)}
 	t.Created, t.Touched = micros(r.created), micros(r.touched)
 	t.FirstAnswered, t.Resolved, t.Closed = timeOf(r.answered), timeOf(r.res), timeOf(r.closed)
-	var doc ticketDoc
+	doc := &r.parts
 	err := doc.decode(r.doc)
 	if err != nil {
 		return ticket.Ticket{}, fmt.Errorf("sqlstore: ticket %s: %w", t.ID, err)
