@@ -64,6 +64,9 @@ type language struct {
 	// PostgreSQL with a synchronous standby, a cancelled commit is visible before
 	// the standby has it. Locking the row waits for the standby as well.
 	settledRead string
+	// updateRows begins an UPDATE of several rows that violates no constraint. To undo
+	// one that does, SQLite would keep a copy of each page in a journal of the statement.
+	updateRows string
 	// sharesWriter says that the writers of one process share transactions.
 	sharesWriter bool
 	// placeholder is the placeholder for each kind in a table of values. rowBegin
@@ -137,7 +140,7 @@ var sqlite = language{
 	probe:     func(v string) bool { return strings.HasPrefix(v, "3.") },
 	hasSchema: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '{t}schema'",
 	indexes:   "SELECT tbl_name, name FROM sqlite_master WHERE type = 'index'",
-	rowValues: true, sharesWriter: true, join: "CROSS JOIN", byIndex: " INDEXED BY {p}", byKey: " INDEXED BY sqlite_autoindex_{k}_1", hide: "+%s",
+	rowValues: true, updateRows: "UPDATE OR FAIL", sharesWriter: true, join: "CROSS JOIN", byIndex: " INDEXED BY {p}", byKey: " INDEXED BY sqlite_autoindex_{k}_1", hide: "+%s",
 	placeholder: [...]string{textual: "?", whole: "?"},
 	contains:    "instr(lower(doc), ?) > 0",
 	unlessThere: " ON CONFLICT DO NOTHING",
@@ -180,7 +183,7 @@ var postgres = language{
 	hasSchema: "SELECT COUNT(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {schema} AND c.relname = '{p}schema'",
 	indexes: "SELECT t.relname, i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid" +
 		" JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = {schema} AND x.indisvalid",
-	numbered: true, arrays: true, rowValues: true, oneStatement: true, join: "JOIN", hide: "(%s || '')", settledRead: " FOR KEY SHARE",
+	numbered: true, arrays: true, rowValues: true, updateRows: "UPDATE", oneStatement: true, join: "JOIN", hide: "(%s || '')", settledRead: " FOR KEY SHARE",
 	placeholder: [...]string{textual: "?::text", whole: "?::bigint"},
 	contains:    `strpos(lower(doc::text COLLATE "C"), ?) > 0`,
 	unlessThere: " ON CONFLICT DO NOTHING",
@@ -221,7 +224,7 @@ var mysql = language{
 	probe:      func(v string) bool { return strings.HasPrefix(v, "MySQL ") },
 	hasSchema:  "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{t}schema'",
 	indexes:    "SELECT DISTINCT table_name, CASE WHEN index_name = 'PRIMARY' THEN CONCAT(table_name, '_key') ELSE index_name END FROM information_schema.statistics WHERE table_schema = DATABASE()",
-	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN",
+	updateRows: "UPDATE", claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN",
 	byIndex: " FORCE INDEX ({p})", byKey: " FORCE INDEX (PRIMARY)", hide: "%s",
 	// Every byte is a character of latin1, so the conversion cannot fail.
 	contains:    "LOCATE(?, LOWER(CONVERT(doc USING latin1))) > 0",

@@ -137,7 +137,7 @@ func of(table, columns string) string {
 // claim claims with one statement.
 func (x *session) claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
 	pick, args := x.s.pick(r)
-	text := "UPDATE {t}outbox SET " + takeOver + " WHERE id IN (" + pick + ") RETURNING " + outboxColumns
+	text := x.s.lang.updateRows + " {t}outbox SET " + takeOver + " WHERE id IN (" + pick + ") RETURNING " + outboxColumns
 	if x.s.lang.claimLocks != "" {
 		// Materialised, so that the planner cannot evaluate it again and lock more
 		// rows. An array, so that the planner does not read the whole outbox for a
@@ -154,6 +154,9 @@ func (x *session) claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.De
 
 func (x *session) deliveries(ctx context.Context, text string, args ...any) (list []ticket.Delivery, err error) {
 	err = x.rows(ctx, func(rows *sql.Rows) error {
+		if list == nil {
+			list = make([]ticket.Delivery, 0, 32)
+		}
 		list = append(list, ticket.Delivery{})
 		return scanDelivery(rows, &list[len(list)-1])
 	}, text, args...)

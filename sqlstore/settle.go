@@ -107,13 +107,14 @@ func (x *session) settleTogether(ctx context.Context, list []ticket.Settlement) 
 
 // putOff gives the deliveries in line after those to be retried their new Due.
 func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
-	again := slices.DeleteFunc(slices.Clone(list), func(o ticket.Settlement) bool { return o.State != ticket.DeliveryPending })
-	if len(again) == 0 {
-		return nil
-	}
 	var cells []any
-	for i := range again {
-		cells = append(cells, again[i].ID.String(), again[i].Attempts, again[i].Due.UnixMicro())
+	for i := range list {
+		if o := &list[i]; o.State == ticket.DeliveryPending {
+			cells = append(cells, o.ID.String(), o.Attempts, o.Due.UnixMicro())
+		}
+	}
+	if len(cells) == 0 {
+		return nil
 	}
 	heads, args := x.s.lang.table(cells, textual, whole, whole)
 	type place struct {
@@ -154,5 +155,5 @@ func (x *session) updateJoined(ctx context.Context, set, match string, cells []a
 	if x.s.dialect == MySQL {
 		return x.exec(ctx, "UPDATE "+table+" STRAIGHT_JOIN {t}outbox o{by outbox_id} ON "+match+" SET "+set, args...)
 	}
-	return x.exec(ctx, "UPDATE {t}outbox AS o SET "+set+" FROM "+table+" WHERE "+match, args...)
+	return x.exec(ctx, x.s.lang.updateRows+" {t}outbox AS o SET "+set+" FROM "+table+" WHERE "+match, args...)
 }
