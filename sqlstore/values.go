@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -21,28 +22,21 @@ const (
 // paddedCounts.
 func (l *language) table(cells []any, columns ...kind) (string, []any) {
 	width := len(columns)
-	n := len(cells) / width
-	var b strings.Builder
 	if l.arrays {
-		args := make([]any, width)
-		b.WriteString("unnest(")
-		names := ""
+		args, arrays, names := make([]any, width), make([]string, width), make([]string, width)
 		for i, k := range columns {
-			if i > 0 {
-				b.WriteString(", ")
-				names += ", "
-			}
-			b.WriteString(l.placeholder[k] + "[]")
-			names += "column" + string(rune('1'+i))
 			args[i] = arrayOf(cells[i:], width)
+			arrays[i], names[i] = l.placeholder[k]+"[]", "column"+string(rune('1'+i))
 		}
-		return b.String() + ") AS v(" + names + ")", args
+		return "unnest(" + strings.Join(arrays, ", ") + ") AS v(" + strings.Join(names, ", ") + ")", args
 	}
+	n := len(cells) / width
 	padded := paddedCount(n)
 	last := cells[len(cells)-width:]
 	for range padded - n {
 		cells = append(cells, last...)
 	}
+	var b strings.Builder
 	for i, k := range columns {
 		if i > 0 {
 			b.WriteString(", ")
@@ -83,7 +77,7 @@ func arrayOf(cells []any, width int) string {
 			}
 			b = append(b, '"')
 		default:
-			panic("sqlstore: an array has a value of another type")
+			b = fmt.Append(b, v)
 		}
 	}
 	b[0] = '{'
