@@ -94,7 +94,7 @@ func newField(ctx context.Context, b *backend, name string, n, settled int) (f *
 		return nil, err
 	}
 	if err = prepare(ctx, f.db, f.store, n); err == nil {
-		err = settle(ctx, f.db, n, settled)
+		err = settle(ctx, b, f.db, n, settled)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.db.Close())
@@ -183,16 +183,27 @@ func prepare(ctx context.Context, db *sql.DB, store *sqlstore.Store, n int) erro
 
 // settle adds settled deliveries to the n recipients, some for each of them, about other tickets
 // and a month before.
-func settle(ctx context.Context, db *sql.DB, n, settled int) error {
+func settle(ctx context.Context, b *backend, db *sql.DB, n, settled int) (err error) {
 	if settled == 0 {
 		return nil
 	}
-	const month = 30 * 24 * time.Hour
-	exec := func(text string) error {
-		_, err := db.ExecContext(ctx, text)
+	conn, err := db.Conn(ctx)
+	if err != nil {
 		return err
 	}
-	err := errors.Join(exec("CREATE TABLE digits (d BIGINT)"), exec("INSERT INTO digits VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)"))
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	const month = 30 * 24 * time.Hour
+	exec := func(text string) error {
+		_, err := conn.ExecContext(ctx, text)
+		return err
+	}
+	if b.dialect == sqlstore.SQLite { // a quarter of a gigabyte, and then the default again
+		if err := exec("PRAGMA cache_size = -250000"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, exec("PRAGMA cache_size = -2000")) }()
+	}
+	err = errors.Join(exec("CREATE TABLE digits (d BIGINT)"), exec("INSERT INTO digits VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)"))
 	const before, id = "o.created - %d - i * 1000000", "concat('00', substr(%s, 9), i + 100000)"
 	at := fmt.Sprintf(before, month.Microseconds())
 	for from := 0; err == nil && from < settled/n; from += 20 { // a statement has 20 deliveries of each recipient
