@@ -6,15 +6,6 @@ import (
 	"fmt"
 )
 
-// UpkeepReport counts what a call of [Desk.Upkeep] did.
-type UpkeepReport struct {
-	Retained   int // steps of [Desk.Retain]
-	Deliveries int // that were removed
-	Receipts   int // that were removed or changed
-	Mails      int // that were erased or removed
-	Files      int // that were removed
-}
-
 // Upkeep does once what [Desk.Run] does by and by: it applies Config.Retention, prunes deliveries,
 // receipts and mails, sweeps files, and lets a [Maintainer] do its work. It is for applications
 // that call it every night, for example because none of their processes runs all the time. Beside
@@ -24,34 +15,36 @@ type UpkeepReport struct {
 // an [Archiver] is an error. If a part fails, it goes on with the others, and joins the errors. It
 // may be called again, and goes on where it was interrupted. It does not send notifications or fire
 // timers: see [Desk.Deliver] and [Desk.FireTimers].
-func (d *Desk) Upkeep(ctx context.Context) (UpkeepReport, error) {
-	var r UpkeepReport
+//
+// It returns how many steps of retention it made and how many deliveries, receipts, mails and files
+// it removed or changed, together.
+func (d *Desk) Upkeep(ctx context.Context) (int, error) {
 	if err := d.unbound(); err != nil {
-		return r, err
+		return 0, err
 	}
+	all := 0
 	var faults []error
 	for _, c := range d.chores() {
 		if ctx.Err() != nil {
 			break
 		}
 		n, err := c.do(ctx)
-		*c.count(&r) += n
+		all += n
 		faults = append(faults, c.fault(err))
 	}
 	if m, ok := d.store.(Maintainer); ok && ctx.Err() == nil {
 		faults = append(faults, chore{what: maintenance}.fault(m.Maintain(ctx)))
 	}
 	if err := errors.Join(faults...); err != nil {
-		return r, err
+		return all, err
 	}
-	return r, ctx.Err()
+	return all, ctx.Err()
 }
 
 // A chore is regular work that makes room.
 type chore struct {
 	what   string // it does
 	do     func(context.Context) (int, error)
-	count  func(*UpkeepReport) *int
 	wanted bool // by the configuration: it is a fault if the store cannot do it
 }
 
@@ -65,15 +58,15 @@ func (d *Desk) chores() (list []chore) {
 		}
 	}
 	// Retention leaves work for the others.
-	add(len(d.cfg.Retention) > 0, chore{"apply retention", d.retainAll, func(r *UpkeepReport) *int { return &r.Retained }, true})
+	add(len(d.cfg.Retention) > 0, chore{"apply retention", d.retainAll, true})
 	_, has := d.store.(DeliveryPruner)
-	add(has, chore{"prune deliveries", d.PruneDeliveries, func(r *UpkeepReport) *int { return &r.Deliveries }, false})
+	add(has, chore{"prune deliveries", d.PruneDeliveries, false})
 	_, has = d.store.(ReceiptPruner)
-	add(has, chore{"prune receipts", d.PruneReceipts, func(r *UpkeepReport) *int { return &r.Receipts }, false})
+	add(has, chore{"prune receipts", d.PruneReceipts, false})
 	_, has = d.store.(MailStore)
-	add(has, chore{"prune mails", d.PruneMails, func(r *UpkeepReport) *int { return &r.Mails }, false})
+	add(has, chore{"prune mails", d.PruneMails, false})
 	_, has = d.store.(FileReferrer)
-	add(has && d.cfg.Files != nil, chore{"sweep files", d.SweepFiles, func(r *UpkeepReport) *int { return &r.Files }, false})
+	add(has && d.cfg.Files != nil, chore{"sweep files", d.SweepFiles, false})
 	return list
 }
 

@@ -24,17 +24,17 @@ func TestUpkeep(t *testing.T) {
 	sent := len(k.sent.Sent())
 	require.Positive(t, sent)
 
-	r, err := k.desk.Upkeep(t.Context())
+	n, err := k.desk.Upkeep(t.Context())
 	require.NoError(t, err)
-	require.Zero(t, r, "nothing is old enough")
+	require.Zero(t, n, "nothing is old enough")
 
 	k.clock.Advance(40 * day)
-	r, err = k.desk.Upkeep(t.Context())
+	n, err = k.desk.Upkeep(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, ticket.UpkeepReport{Retained: 1, Deliveries: sent, Receipts: 1}, r)
-	r, err = k.desk.Upkeep(t.Context())
+	require.Equal(t, 1+sent+1, n, "a step of retention, the deliveries, a receipt")
+	n, err = k.desk.Upkeep(t.Context())
 	require.NoError(t, err)
-	require.Zero(t, r, "once is enough")
+	require.Zero(t, n, "once is enough")
 }
 
 // patchy is a store of which some parts fail.
@@ -65,10 +65,10 @@ func TestUpkeepGoesOnAfterAFault(t *testing.T) {
 	k.deliver()
 	k.clock.Advance(40 * day)
 
-	r, err := k.desk.Upkeep(t.Context())
+	n, err := k.desk.Upkeep(t.Context())
 	require.ErrorIs(t, err, one)
 	require.ErrorIs(t, err, two)
-	require.Positive(t, r.Deliveries)
+	require.Positive(t, n)
 
 	s.receipts, s.maintain = errors.ErrUnsupported, errors.ErrUnsupported
 	_, err = k.desk.Upkeep(t.Context())

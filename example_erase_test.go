@@ -148,7 +148,8 @@ func ExampleDesk_Upkeep() {
 	if err != nil {
 		fmt.Println(err) // the rest was done all the same
 	}
-	fmt.Printf("%d archived, %d deliveries and %d receipts removed\n", done.Retained, done.Deliveries, done.Receipts)
+	old, _ := desk.Get(ctx, ticket.System("report"), t.ID)
+	fmt.Println(done, "things done; the ticket is", old.Stage)
 	// Output:
-	// 1 archived, 2 deliveries and 1 receipts removed
+	// 4 things done; the ticket is archived
 }

@@ -90,13 +90,14 @@ func (d *Desk) checkLimits(row *Delivery, b *DeliveryContext, to Person) verdict
 // time.
 func (d *Desk) recount(ctx context.Context, row *Delivery, b *DeliveryContext) error {
 	limits, now := &d.cfg.SendLimits, d.now()
-	if !row.toCustomer() {
+	full := func(n, limit int) bool { return limit > 0 && n >= limit }
+	if !row.toCustomer() || !full(b.Sent, limits.PerRecipient) && !full(b.SentHere, limits.PerTicket) {
 		return nil
 	}
 	q := DeliveryQuery{Tenant: row.Tenant, Notifiers: []string{row.Notifier}, State: []DeliveryState{DeliverySent}, To: row.To,
 		SettledFrom: now.Add(-limitWindow), SettledBefore: now.Add(time.Minute)} // the clocks of processes differ
 	count := func(n *int, limit int) error {
-		if limit <= 0 || *n < limit {
+		if !full(*n, limit) {
 			return nil
 		}
 		q.Limit = limit

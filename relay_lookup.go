@@ -14,7 +14,7 @@ const limitWindow = time.Hour
 
 // loadedContext is a delivery context, or the error of loading it.
 type loadedContext struct {
-	DeliveryContext
+	*DeliveryContext
 	err   error
 	alone bool // other lookups succeeded, so the error concerns this row and not the whole store
 }
@@ -31,7 +31,7 @@ func (d *Desk) deliveryContexts(ctx context.Context, rows []Delivery) []loadedCo
 		switch {
 		case err == nil && len(found) == len(rows):
 			for i := range found {
-				list[i].DeliveryContext = found[i]
+				list[i].DeliveryContext = &found[i]
 			}
 			return list
 		case errors.Is(err, errors.ErrUnsupported):
@@ -59,7 +59,7 @@ func (d *Desk) deliveryContexts(ctx context.Context, rows []Delivery) []loadedCo
 				b.err = errors.New("ticket: the store returned the wrong number of delivery contexts")
 			}
 			if b.err == nil {
-				b.DeliveryContext = one[0]
+				b.DeliveryContext = &one[0]
 			}
 		}
 		good = good || b.err == nil
@@ -76,14 +76,15 @@ func (d *Desk) deliveryContexts(ctx context.Context, rows []Delivery) []loadedCo
 
 // deliveryContext loads the context of one delivery from a store that is not a
 // [DeliveryLoader].
-func (d *Desk) deliveryContext(ctx context.Context, row *Delivery, since time.Time, most int) (b DeliveryContext, err error) {
+func (d *Desk) deliveryContext(ctx context.Context, row *Delivery, since time.Time, most int) (b *DeliveryContext, err error) {
+	b = &DeliveryContext{}
 	var events []Event
 	if b.Ticket, err = d.store.Ticket(ctx, row.Tenant, row.Ticket); err == nil {
 		events, err = d.store.Events(ctx, row.Tenant, row.Ticket, row.Seq-1, 1)
 	}
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return DeliveryContext{}, nil
+		return &DeliveryContext{}, nil
 	case err != nil:
 		return b, err
 	case len(events) == 1 && events[0].Seq == row.Seq:

@@ -190,7 +190,7 @@ func (w *worker) claim(ctx, attempts context.Context) (found, asked int, err err
 	for i := range rows {
 		switch {
 		case contexts[i].err == nil:
-			w.begin(attempts, b, &rows[i], &contexts[i].DeliveryContext)
+			w.begin(attempts, b, &rows[i], contexts[i].DeliveryContext)
 		case contexts[i].alone:
 			w.d.calls.release(w.name, 1)
 			w.end(b, w.d.failed(attempts, &rows[i], contexts[i].err))

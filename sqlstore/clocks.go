@@ -154,11 +154,7 @@ func (d *clocksDoc) decode(doc []byte) error {
 		case "policy_version":
 			return r.number(&fast.PolicyVersion)
 		case "clocks":
-			fast.Clocks = make([]ticket.Clock, 0, len(metrics))
-			return r.list(func() bool {
-				fast.Clocks = append(fast.Clocks, ticket.Clock{})
-				return r.clock(&fast.Clocks[len(fast.Clocks)-1])
-			})
+			return r.clocks(&fast.Clocks)
 		case "promised":
 			return r.time(&fast.Promised)
 		case "rescheduled":
@@ -170,6 +166,14 @@ func (d *clocksDoc) decode(doc []byte) error {
 		return nil
 	}
 	return json.Unmarshal(doc, d)
+}
+
+func (r *docReader) clocks(to *[]ticket.Clock) bool {
+	*to = make([]ticket.Clock, 0, len(metrics))
+	return r.list(func() bool {
+		*to = append(*to, ticket.Clock{})
+		return r.clock(&(*to)[len(*to)-1])
+	})
 }
 
 func (r *docReader) clock(c *ticket.Clock) bool {

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -11,11 +10,8 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// mostContexts limits how many deliveries one statement looks up.
-const mostContexts = 100
-
-// DeliveryContexts looks up the tickets, events and counts of deliveries, up to a
-// hundred deliveries with one query; see [ticket.DeliveryLoader].
+// DeliveryContexts looks up the tickets, events and counts of deliveries, many with one
+// query; see [ticket.DeliveryLoader].
 func (s *Store) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, since time.Time, most int) ([]ticket.DeliveryContext, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -23,7 +19,7 @@ func (s *Store) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, si
 	defer s.hold()()
 	list := make([]ticket.DeliveryContext, len(rows))
 	done := 0
-	for part := range slices.Chunk(rows, mostContexts) {
+	for part := range slices.Chunk(rows, s.lang.mostRows()) {
 		contexts := list[done : done+len(part)]
 		err := s.here().deliveryContexts(ctx, part, since, most, contexts)
 		if err != nil {
@@ -82,12 +78,12 @@ func (x *session) deliveryContexts(ctx context.Context, list []ticket.Delivery, 
 		if err != nil {
 			return err
 		}
-		if contexts[b.i], err = b.context(); err != nil {
+		to := &contexts[b.i]
+		if err := b.read(to); err != nil {
 			return err
 		}
-		to := &contexts[b.i]
 		to.Found, to.Ticket = true, t
-		if err := json.Unmarshal(doc, &to.Event); err != nil {
+		if err := decodeEvent(doc, &to.Event); err != nil {
 			return fmt.Errorf("sqlstore: event %d of ticket %s: %w", list[b.i].Seq, list[b.i].Ticket, err)
 		}
 		return nil
@@ -105,7 +101,7 @@ func (x *session) deliveryContexts(ctx context.Context, list []ticket.Delivery, 
 		var one int64
 		err := rows.Scan(append(b.dest(), &one)...)
 		if err == nil {
-			contexts[b.i], err = b.context()
+			err = b.read(&contexts[b.i])
 		}
 		return err
 	}, text, args...)
@@ -114,8 +110,15 @@ func (x *session) deliveryContexts(ctx context.Context, list []ticket.Delivery, 
 // contextQuery returns the query for some of the deliveries of a list.
 func (s *Store) contextQuery(list []ticket.Delivery, which []int, since time.Time, most int, columns, join string) (string, []any) {
 	l := s.lang
-	n := paddedCount(len(which))
-	args := make([]any, 0, 8+n*len(contextKinds))
+	cells := make([]any, 0, paddedCount(len(which))*len(contextKinds))
+	for _, i := range which {
+		d := &list[i]
+		cells = append(cells, i, d.Ticket.String(), d.Seq, d.Tenant, d.Notifier, whoOf(d.To))
+	}
+	for !l.arrays && len(cells) < cap(cells) {
+		cells = append(cells, -1, "", 0, "", "", "") // padding, matches nothing
+	}
+	var args []any
 	from := bounded(since)
 	most = max(most, 0)
 	for range 2 {
@@ -125,18 +128,12 @@ func (s *Store) contextQuery(list []ticket.Delivery, which []int, since time.Tim
 			args = append(args, from, most)
 		}
 	}
-	for _, i := range which {
-		d := &list[i]
-		args = append(args, i, d.Ticket.String(), d.Seq, d.Tenant, d.Notifier, whoOf(d.To))
-	}
-	for range n - len(which) {
-		args = append(args, -1, "", 0, "", "", "") // padding, matches nothing
-	}
+	table, rows := l.table(cells, contextKinds...)
 	return "SELECT v.column1" +
 		", COALESCE((SELECT x.id FROM " + theyHere + " AND x.seq < v.column3 ORDER BY x.seq DESC, x.id DESC LIMIT 1), '')" +
 		", COALESCE((SELECT x.id FROM " + toThem + "2 LIMIT 1), '')" +
 		", " + l.upTo(theyGot) + ", " + l.upTo(theyHere+" AND x.settled >= ?") +
-		", " + columns + " FROM " + l.values(n, contextKinds...) + join + " WHERE v.column1 >= 0", args
+		", " + columns + " FROM " + table + join + " WHERE v.column1 >= 0", append(args, rows...)
 }
 
 // A contextRow holds the first columns of a row of contextQuery.
@@ -148,17 +145,17 @@ type contextRow struct {
 
 func (b *contextRow) dest() []any { return []any{&b.i, &b.previous, &b.bounced, &b.sent, &b.here} }
 
-func (b *contextRow) context() (ticket.DeliveryContext, error) {
-	to := ticket.DeliveryContext{Sent: b.sent, SentHere: b.here}
+func (b *contextRow) read(to *ticket.DeliveryContext) error {
+	to.Sent, to.SentHere = b.sent, b.here
 	for _, id := range []struct {
 		text []byte
 		to   *ticket.ID
 	}{{b.previous, &to.Previous}, {b.bounced, &to.Bounced}} {
 		if len(id.text) > 0 {
 			if err := parseID(id.text, id.to); err != nil {
-				return to, err
+				return err
 			}
 		}
 	}
-	return to, nil
+	return nil
 }

@@ -68,12 +68,17 @@ type language struct {
 	// PostgreSQL with a synchronous standby, a cancelled commit is visible before
 	// the standby has it. Locking the row waits for the standby as well.
 	settledRead string
+	// updateRows begins an UPDATE of several rows that violates no constraint. To undo
+	// one that does, SQLite would keep a copy of each page in a journal of the statement.
+	updateRows string
 	// sharesWriter says that the writers of one process share transactions.
 	sharesWriter bool
-	// placeholder is the placeholder for each kind in a row of values. rowBegin
-	// begins such a row if the row is a query by itself. See values.
+	// placeholder is the placeholder for each kind in a table of values. rowBegin
+	// begins a row of it if the row is a query by itself. With arrays, an argument is
+	// an array of all values of a column. See table.
 	placeholder [2]string
 	rowBegin    string
+	arrays      bool
 	// json is the type of documents.
 	json string
 	// notifies says that transactions can notify a channel.
@@ -122,6 +127,14 @@ type language struct {
 	newestFirst bool
 }
 
+// mostRows is how many rows a table of values has at most.
+func (l *language) mostRows() int {
+	if l.arrays {
+		return 1000
+	}
+	return 100
+}
+
 func (l *language) hidden(column string) string { return strings.Replace(l.hide, "%s", column, 1) }
 
 func (l *language) ifNew(column string) string {
@@ -148,7 +161,7 @@ var sqlite = language{
 	probe:     func(v string) bool { return strings.HasPrefix(v, "3.") },
 	hasSchema: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '{t}schema'",
 	indexes:   "SELECT tbl_name, name FROM sqlite_master WHERE type = 'index'",
-	rowValues: true, sharesWriter: true, join: "CROSS JOIN", byIndex: " INDEXED BY {p}", byKey: " INDEXED BY sqlite_autoindex_{k}_1", hide: "+%s",
+	rowValues: true, updateRows: "UPDATE OR FAIL", sharesWriter: true, join: "CROSS JOIN", byIndex: " INDEXED BY {p}", byKey: " INDEXED BY sqlite_autoindex_{k}_1", hide: "+%s",
 	placeholder: [...]string{textual: "?", whole: "?"},
 	contains:    "instr(lower(doc), ?) > 0",
 	unlessThere: " ON CONFLICT DO NOTHING",
@@ -193,7 +206,7 @@ var postgres = language{
 	hasSchema: "SELECT COUNT(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {schema} AND c.relname = '{p}schema'",
 	indexes: "SELECT t.relname, i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid" +
 		" JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = {schema} AND x.indisvalid",
-	numbered: true, rowValues: true, oneStatement: true, join: "JOIN", hide: "(%s || '')", settledRead: " FOR KEY SHARE",
+	numbered: true, arrays: true, rowValues: true, updateRows: "UPDATE", oneStatement: true, join: "JOIN", hide: "(%s || '')", settledRead: " FOR KEY SHARE",
 	json: "json", notifies: true, apart: "MATERIALIZED ",
 	searchPlan: "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)," +
 		" set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)," +
@@ -247,7 +260,7 @@ var mysql = language{
 	},
 	hasSchema:  "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{t}schema'",
 	indexes:    "SELECT DISTINCT table_name, CASE WHEN index_name = 'PRIMARY' THEN CONCAT(table_name, '_key') ELSE index_name END FROM information_schema.statistics WHERE table_schema = DATABASE()",
-	claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN",
+	updateRows: "UPDATE", claimLocks: " FOR UPDATE SKIP LOCKED", claimLevel: sql.LevelReadCommitted, join: "STRAIGHT_JOIN",
 	byIndex: " FORCE INDEX ({p})", byKey: " FORCE INDEX (PRIMARY)", hide: "%s",
 	// Every byte is a character of latin1, so the conversion cannot fail.
 	contains:    "LOCATE(?, LOWER(CONVERT(doc USING latin1))) > 0",

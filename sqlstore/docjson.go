@@ -8,9 +8,9 @@ import (
 )
 
 // Every row of a ticket contains a JSON document. This file reads the usual contents
-// by hand: the requester, the subject, the workflow, tags, and fields that are text,
-// whole numbers or booleans. If it meets anything else, even an escape,
-// encoding/json reads the whole document. The strings are parts of one copy of the document.
+// by hand: the people, the subject, the workflow, tags, and fields that are text,
+// whole numbers or booleans. If it meets anything else, encoding/json reads the whole
+// document. The strings are parts of one copy of the document.
 
 func (d *ticketDoc) decode(doc []byte) error {
 	var fast ticketDoc
@@ -18,26 +18,9 @@ func (d *ticketDoc) decode(doc []byte) error {
 	if r.object(func(key string) bool {
 		switch key {
 		case "requester":
-			p := &fast.Requester
-			return r.object(func(key string) bool {
-				switch key {
-				case "id":
-					return r.text(&p.ID)
-				case "name":
-					return r.text(&p.Name)
-				case "email":
-					return r.text(&p.Email)
-				case "phone":
-					return r.text(&p.Phone)
-				case "locale":
-					return r.text(&p.Locale)
-				case "zone":
-					return r.text(&p.Zone)
-				case "organisation":
-					return r.text(&p.Organisation)
-				}
-				return false
-			})
+			return r.person(&fast.Requester)
+		case "followers":
+			return r.persons(&fast.Followers)
 		case "subject":
 			return r.text(&fast.Subject)
 		case "workflow":
@@ -59,6 +42,10 @@ func (d *ticketDoc) decode(doc []byte) error {
 			return r.number(&fast.Score)
 		case "tags":
 			return r.texts(&fast.Tags)
+		case "impact":
+			return r.grade(&fast.Impact)
+		case "urgency":
+			return r.grade(&fast.Urgency)
 		case "mailed":
 			fast.Mailed = nil
 			return r.list(func() bool {
@@ -81,7 +68,10 @@ func (d *ticketDoc) decode(doc []byte) error {
 
 // A docReader reads JSON without blanks. Its methods return false for JSON that they
 // do not handle.
-type docReader struct{ rest string }
+type docReader struct {
+	rest string
+	part []byte // of parsed
+}
 
 func (r *docReader) skip(c byte) bool {
 	if len(r.rest) == 0 || r.rest[0] != c {
@@ -132,10 +122,77 @@ func (r *docReader) quoted() (string, bool) {
 	return s, true
 }
 
+// text reads a string. encoding/json reads one with escapes or with other characters than
+// those of ASCII, and only that.
 func (r *docReader) text(to *string) bool {
+	rest := r.rest
 	s, ok := r.quoted()
-	*to = s
+	if ok {
+		*to = s
+		return true
+	}
+	end := 1
+	for end < len(rest) && rest[end] != '"' {
+		if rest[end] == '\\' {
+			end++
+		}
+		end++
+	}
+	if end >= len(rest) || rest[0] != '"' {
+		return false
+	}
+	r.rest = rest[end+1:]
+	*to, ok = unquoted(rest[:end+1])
 	return ok
+}
+
+func unquoted(quoted string) (s string, ok bool) {
+	err := json.Unmarshal([]byte(quoted), &s)
+	return s, err == nil
+}
+
+// parsed reads a string without escapes with the UnmarshalText of its type.
+func (r *docReader) parsed(unmarshal func([]byte) error) bool {
+	s, ok := r.quoted()
+	r.part = append(r.part[:0], s...)
+	return ok && unmarshal(r.part) == nil
+}
+
+func (r *docReader) grade(to *ticket.Grade) bool {
+	var g ticket.Grade
+	ok := r.parsed(g.UnmarshalText)
+	*to = g
+	return ok
+}
+
+func (r *docReader) person(p *ticket.Person) bool {
+	return r.object(func(key string) bool {
+		switch key {
+		case "id":
+			return r.text(&p.ID)
+		case "name":
+			return r.text(&p.Name)
+		case "email":
+			return r.text(&p.Email)
+		case "phone":
+			return r.text(&p.Phone)
+		case "locale":
+			return r.text(&p.Locale)
+		case "zone":
+			return r.text(&p.Zone)
+		case "organisation":
+			return r.text(&p.Organisation)
+		}
+		return false
+	})
+}
+
+// persons reads a list of persons. A second one of the same name is unusual.
+func (r *docReader) persons(to *[]ticket.Person) bool {
+	return *to == nil && r.list(func() bool {
+		*to = append(*to, ticket.Person{})
+		return r.person(&(*to)[len(*to)-1])
+	})
 }
 
 // texts reads a list that is not empty.
@@ -165,6 +222,9 @@ func (r *docReader) field(f ticket.Fields, key string) bool {
 	case 'f':
 		f[key] = false
 		return r.word("false")
+	case 'n': // in an event, it removes the field
+		f[key] = nil
+		return r.word("null")
 	default:
 		var n int64
 		ok := r.integer(&n)

@@ -158,3 +158,96 @@ func sameClocksDecoding(t *testing.T, doc []byte) {
 		require.Equal(t, want, got, "%s", doc)
 	}
 }
+
+// The result must equal that of encoding/json for every event and recipient, and for every
+// field that is added later.
+func TestEventDecode(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for range 3000 {
+		var e ticket.Event
+		scatter(r, reflect.ValueOf(&e).Elem())
+		e.Set.Number = "" // a text that is no number cannot be read back
+		doc, err := json.Marshal(e)
+		require.NoError(t, err)
+		sameEventDecoding(t, doc)
+
+		var to ticket.Recipient
+		scatter(r, reflect.ValueOf(&to).Elem())
+		doc, err = json.Marshal(to)
+		require.NoError(t, err)
+		sameEventDecoding(t, doc)
+	}
+}
+
+// openingEvent is the first event of a ticket as a desk writes it.
+func openingEvent() ticket.Event {
+	at := time.Date(2026, 3, 2, 9, 30, 0, 123000, time.UTC)
+	who := ticket.Person{ID: "c-1", Name: "Ada", Email: "ada@example.org"}
+	return ticket.Event{Ticket: ticket.ID{1}, Seq: 1, At: at, Action: ticket.ActionOpen, By: ticket.By{Role: ticket.RoleRequester},
+		To: ticket.State{Status: ticket.StatusOpen, Level: 1}, Phase: ticket.PhaseReceived, Channel: ticket.ChannelMail,
+		Set:           ticket.Patch{Number: "7Q4K-92MX-F", Workflow: "default", WorkflowVersion: 1, Priority: ticket.GradeMedium, Queue: new("hardware"), AddTags: []string{"printer"}},
+		PublicContent: ticket.PublicContent{Subject: "Drucker druckt leere Seiten", Message: "Guten Tag,\nseit heute früh.", Fields: ticket.Fields{"asset": "PR-1"}},
+		Identities:    ticket.Identities{Actor: who, Requester: who}, Seals: ticket.Seals{Identities: ticket.Seal{Sum: ticket.Digest{3}}}, Digest: ticket.Digest{4}}
+}
+
+// The usual event is decoded by hand: little is allocated but its strings.
+func TestEventDecodeByHand(t *testing.T) {
+	want := openingEvent()
+	doc, err := eventJSON(&want)
+	require.NoError(t, err)
+	text := []byte(doc)
+	var got ticket.Event
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { got = ticket.Event{}; _ = decodeEvent(text, &got) }), 36.0)
+	require.Equal(t, want, got)
+}
+
+func BenchmarkEventDecode(b *testing.B) {
+	e := openingEvent()
+	doc, err := eventJSON(&e)
+	require.NoError(b, err)
+	text := []byte(doc)
+	b.Run("by hand", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var e ticket.Event
+			_ = decodeEvent(text, &e)
+		}
+	})
+	b.Run("with encoding json", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var e ticket.Event
+			_ = json.Unmarshal(text, &e)
+		}
+	})
+}
+
+func FuzzEventDecode(f *testing.F) {
+	e := openingEvent()
+	doc, err := eventJSON(&e)
+	require.NoError(f, err)
+	for _, doc := range []string{doc, `{}`, `{"seq":1,"seq":2}`, `{"set":{"timer":{"action":"a"},"timer":{"at":"2026-03-02T09:30:00Z"}}}`, `{"set":{"queue":null}}`, `{"set":{"queue":"a","queue":"b"}}`,
+		`{"by":{"role":"nobody"}}`, `{"by":{"role":""}}`, `{"role":"agent","person":{"id":"\u00e4"}}`, `{"message":"a\"b"}`, `{"message":"\ud800"}`, `{"message":"a\"}`, `{"answer":true,"answer":false}`,
+		`{"seals":{"words":{"salt":"00"}}}`, `{"digest":""}`, `{"followed":[{"id":"a"}],"followed":[{"name":"b"}]}`, `{"followed":[{"id":"a"}],"followed":null}`, `{"fields":{"a":null}}`, `{"fields":null}`,
+		`{"set":{"clocks":[{"event":1}]}}`, `{"set":{"number":" "}}`, `{"ticket":"x"}`, `{"Message":"a"}`, `{"set":{"feedback_asked":true,"priority_given":true}}`} {
+		f.Add([]byte(doc))
+	}
+	f.Fuzz(func(t *testing.T, doc []byte) { sameEventDecoding(t, doc) })
+}
+
+// sameEventDecoding requires the same event and the same recipient as from encoding/json.
+func sameEventDecoding(t *testing.T, doc []byte) {
+	t.Helper()
+	var got, want ticket.Event
+	err, wantErr := decodeEvent(doc, &got), json.Unmarshal(doc, &want)
+	require.Equal(t, wantErr == nil, err == nil, "%s: %v, want %v", doc, err, wantErr)
+	if err == nil {
+		require.Equal(t, want, got, "%s", doc)
+	}
+	var to, wantTo ticket.Recipient
+	err, wantErr = decodeRecipient(doc, &to), json.Unmarshal(doc, &wantTo)
+	require.Equal(t, wantErr == nil, err == nil, "%s: %v, want %v", doc, err, wantErr)
+	if err == nil {
+		require.Equal(t, wantTo, to, "%s", doc)
+	}
+}

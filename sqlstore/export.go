@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"math"
@@ -78,7 +77,7 @@ func (s *Store) eventsAfter(ctx context.Context, id *string, seq *int64) ([]tick
 			return err
 		}
 		var e ticket.Event
-		if err := json.Unmarshal(doc, &e); err != nil {
+		if err := decodeEvent(doc, &e); err != nil {
 			return fmt.Errorf("event %d of ticket %s: %w", *seq, *id, err)
 		}
 		page = append(page, e)

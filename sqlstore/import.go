@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -473,7 +472,7 @@ func (s *Store) compare(ctx context.Context, in *incoming, h head) (*writing, er
 		}
 		var e ticket.Event
 		if found {
-			if err := json.Unmarshal([]byte(doc), &e); err != nil {
+			if err := decodeEvent([]byte(doc), &e); err != nil {
 				return nil, fmt.Errorf("sqlstore: event %d of ticket %s: %w", n, in.id, err)
 			}
 		}
@@ -488,7 +487,7 @@ func (s *Store) compare(ctx context.Context, in *incoming, h head) (*writing, er
 	}
 	ch := ticket.Change{Expect: h.version, Ticket: in.Ticket, Events: make([]ticket.Event, n-h.version)}
 	for i := range ch.Events {
-		if err := json.Unmarshal([]byte(in.events[h.version+int64(i)]), &ch.Events[i]); err != nil {
+		if err := decodeEvent([]byte(in.events[h.version+int64(i)]), &ch.Events[i]); err != nil {
 			return nil, fmt.Errorf("sqlstore: an event of ticket %s: %w", in.id, err)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -138,7 +137,7 @@ func of(table, columns string) string {
 // claim claims with one statement.
 func (x *session) claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
 	pick, args := x.s.pick(r)
-	text := "UPDATE {t}outbox SET " + takeOver + " WHERE id IN (" + pick + ") RETURNING " + outboxColumns
+	text := x.s.lang.updateRows + " {t}outbox SET " + takeOver + " WHERE id IN (" + pick + ") RETURNING " + outboxColumns
 	if x.s.lang.claimLocks != "" {
 		// Materialised, so that the planner cannot evaluate it again and lock more
 		// rows. An array, so that the planner does not read the whole outbox for a
@@ -155,9 +154,11 @@ func (x *session) claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.De
 
 func (x *session) deliveries(ctx context.Context, text string, args ...any) (list []ticket.Delivery, err error) {
 	err = x.rows(ctx, func(rows *sql.Rows) error {
-		d, err := scanDelivery(rows)
-		list = append(list, d)
-		return err
+		if list == nil {
+			list = make([]ticket.Delivery, 0, 32)
+		}
+		list = append(list, ticket.Delivery{})
+		return scanDelivery(rows, &list[len(list)-1])
 	}, text, args...)
 	return list, err
 }
@@ -257,49 +258,34 @@ func (x *session) heads(ctx context.Context, list []ticket.Delivery) ([]ticket.D
 	return slices.DeleteFunc(list, func(d ticket.Delivery) bool { return behind[d.ID] }), nil
 }
 
-// paddedCounts are the numbers of rows in a statement whose last row is repeated, so
-// that there are few texts to prepare.
-var paddedCounts = [...]int{mostImportTickets, 100, 32, 10, 3, 1}
-
-// paddedCount returns the smallest of them for n rows.
-func paddedCount(n int) int {
-	padded := n
-	for _, count := range paddedCounts {
-		if count >= n {
-			padded = count
-		}
-	}
-	return padded
-}
-
-func scanDelivery(r *sql.Rows) (d ticket.Delivery, err error) {
+func scanDelivery(r *sql.Rows, d *ticket.Delivery) error {
 	var id, of, to sql.RawBytes
 	var kind string
 	var created, due, state int64
 	var until, settled sql.NullInt64
-	err = r.Scan(&id, &d.Tenant, &of, &d.Seq, &kind, &d.Notifier, &to, &created, &due, &state, &until, &d.Attempts, &d.Failures, &d.LastError, &settled, &d.Address)
+	err := r.Scan(&id, &d.Tenant, &of, &d.Seq, &kind, &d.Notifier, &to, &created, &due, &state, &until, &d.Attempts, &d.Failures, &d.LastError, &settled, &d.Address)
 	if err != nil {
-		return d, err
+		return err
 	}
 	if err := parseID(id, &d.ID); err != nil {
-		return d, err
+		return err
 	}
 	if err := parseID(of, &d.Ticket); err != nil {
-		return d, err
+		return err
 	}
-	if err := json.Unmarshal(to, &d.To); err != nil {
-		return d, fmt.Errorf("sqlstore: delivery %s: %w", d.ID, err)
+	if err := decodeRecipient(to, &d.To); err != nil {
+		return fmt.Errorf("sqlstore: delivery %s: %w", d.ID, err)
 	}
 	d.Kind, d.Created, d.Due, d.Until, d.Settled = ticket.Kind(kind), micros(created), micros(due), timeOf(until), timeOf(settled)
 	switch {
 	case onItsWay < state && state <= undelivered:
 		d.State = settledStates[state]
 	case state != onItsWay:
-		return d, fmt.Errorf("sqlstore: delivery %s has the unknown state %d", d.ID, state)
+		return fmt.Errorf("sqlstore: delivery %s has the unknown state %d", d.ID, state)
 	case until.Valid:
 		d.State = ticket.DeliveryClaimed
 	default:
 		d.State = ticket.DeliveryPending
 	}
-	return d, nil
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -132,7 +131,7 @@ func scanEvent(r *sql.Rows) (ticket.Event, error) {
 	if err := r.Scan(&doc); err != nil {
 		return e, err
 	}
-	if err := json.Unmarshal(doc, &e); err != nil {
+	if err := decodeEvent(doc, &e); err != nil {
 		return e, fmt.Errorf("sqlstore: invalid stored event: %w", err)
 	}
 	return e, nil

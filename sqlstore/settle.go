@@ -9,8 +9,7 @@ import (
 	"github.com/ticketkit/ticket"
 )
 
-// Settle records the outcome of claimed deliveries, up to a hundred with one
-// statement; see [ticket.Store]. Deliveries that wait in line for a delivery to be
+// Settle records the outcome of claimed deliveries, many with one statement; see [ticket.Store]. Deliveries that wait in line for a delivery to be
 // retried get its new due time, so that claims need not look at them before.
 func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 	if err := ctx.Err(); err != nil {
@@ -47,17 +46,11 @@ func (s *Store) Settle(ctx context.Context, list []ticket.Settlement) error {
 	return s.explain(ctx, "settle deliveries", err)
 }
 
-// mostSettled limits how many deliveries one statement settles.
-const mostSettled = 100
-
 // settle returns the outcomes that it has not recorded, and whether a claim was
 // lost.
 func (x *session) settle(ctx context.Context, list []ticket.Settlement) (rest []ticket.Settlement, lost bool, err error) {
 	for len(list) > 0 {
-		n := 1
-		for n < len(list) && n < mostSettled && !slices.ContainsFunc(list[:n], func(o ticket.Settlement) bool { return o.ID == list[n].ID }) {
-			n++
-		}
+		n := differing(list[:min(len(list), x.s.lang.mostRows())])
 		done, err := x.settleTogether(ctx, list[:n])
 		if err != nil {
 			return list, lost, err
@@ -71,6 +64,18 @@ func (x *session) settle(ctx context.Context, list []ticket.Settlement) (rest []
 	return nil, lost, nil
 }
 
+// differing returns how many deliveries at the beginning of a list are different ones.
+func differing(list []ticket.Settlement) int {
+	seen := make(map[ticket.ID]bool, len(list))
+	for i := range list {
+		if seen[list[i].ID] {
+			return i
+		}
+		seen[list[i].ID] = true
+	}
+	return len(list)
+}
+
 // settledTogether are the columns of the values of settleTogether: ID and attempts
 // of the claim, then the new values of the row. The last one is the new recipient
 // key, or empty if it stays.
@@ -79,10 +84,9 @@ var settledTogether = []kind{textual, whole, whole, whole, whole, whole, textual
 // settleTogether settles deliveries that are all different. It returns how many were
 // still claimed.
 func (x *session) settleTogether(ctx context.Context, list []ticket.Settlement) (int64, error) {
-	n := paddedCount(len(list))
-	args := make([]any, 0, n*len(settledTogether))
-	for i := range n {
-		o := &list[min(i, len(list)-1)]
+	cells := make([]any, 0, paddedCount(len(list))*len(settledTogether))
+	for i := range list {
+		o := &list[i]
 		var due, settled any
 		if o.State == ticket.DeliveryPending {
 			due = o.Due.UnixMicro()
@@ -93,26 +97,26 @@ func (x *session) settleTogether(ctx context.Context, list []ticket.Settlement) 
 		if o.State == ticket.DeliveryBounced && o.Address != "" {
 			who = digestOf((&ticket.Delivery{State: ticket.DeliveryBounced, Address: o.Address}).Key())
 		}
-		args = append(args, o.ID.String(), o.Attempts, stateOf(o.State), due, settled, o.Failures, o.Error, o.Address, who)
+		cells = append(cells, o.ID.String(), o.Attempts, stateOf(o.State), due, settled, o.Failures, o.Error, o.Address, who)
 	}
-	return x.updateJoined(ctx, x.s.lang.values(n, settledTogether...),
+	return x.updateJoined(ctx,
 		"state = v.column3, until = NULL, due = COALESCE(v.column4, due), settled = v.column5, failures = v.column6, last_error = v.column7,"+
 			" address = v.column8, who = CASE WHEN v.column9 = '' THEN o.who ELSE v.column9 END",
-		"o.id = v.column1 AND o.attempts = v.column2 AND o.until IS NOT NULL AND o.state <= 0", args)
+		"o.id = v.column1 AND o.attempts = v.column2 AND o.until IS NOT NULL AND o.state <= 0", cells, settledTogether...)
 }
 
 // putOff gives the deliveries in line after those to be retried their new Due.
 func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
-	again := slices.DeleteFunc(slices.Clone(list), func(o ticket.Settlement) bool { return o.State != ticket.DeliveryPending })
-	if len(again) == 0 {
+	var cells []any
+	for i := range list {
+		if o := &list[i]; o.State == ticket.DeliveryPending {
+			cells = append(cells, o.ID.String(), o.Attempts, o.Due.UnixMicro())
+		}
+	}
+	if len(cells) == 0 {
 		return nil
 	}
-	n := paddedCount(len(again))
-	args := make([]any, 0, 3*n)
-	for i := range n {
-		o := &again[min(i, len(again)-1)]
-		args = append(args, o.ID.String(), o.Attempts, o.Due.UnixMicro())
-	}
+	heads, args := x.s.lang.table(cells, textual, whole, whole)
 	type place struct {
 		id  string
 		due int64
@@ -124,7 +128,7 @@ func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
 		err := r.Scan(&p.due, &p.id)
 		behind = append(behind, p)
 		return err
-	}, "SELECT h.due, b.id FROM "+x.s.lang.values(n, textual, whole, whole)+
+	}, "SELECT h.due, b.id FROM "+heads+
 		join+"h{by outbox_id} ON h.id = v.column1 AND h.attempts = v.column2 AND h.due = v.column3 AND h.state <= 0 AND h.until IS NULL"+
 		join+"b{by outbox_line} ON b.ticket = h.ticket AND b.via = h.via AND b.who = h.who AND b.state <= 0 AND b.seq >= h.seq AND (b.seq > h.seq OR b.id > h.id)"+
 		" AND b.until IS NULL AND b.due < h.due", args...)
@@ -133,25 +137,23 @@ func (x *session) putOff(ctx context.Context, list []ticket.Settlement) error {
 	}
 	slices.SortFunc(behind, func(a, b place) int { return strings.Compare(a.id, b.id) }) // every statement that writes several rows takes them in this order
 	for part := range slices.Chunk(behind, paddedCounts[0]) {
-		n := paddedCount(len(part))
-		args := make([]any, 0, 2*n)
-		for i := range n {
-			p := &part[min(i, len(part)-1)]
-			args = append(args, p.id, p.due)
+		var cells []any
+		for _, p := range part {
+			cells = append(cells, p.id, p.due)
 		}
-		if _, err := x.updateJoined(ctx, x.s.lang.values(n, textual, whole), "due = v.column2",
-			"o.id = v.column1 AND o.state <= 0 AND o.until IS NULL AND o.due < v.column2", args); err != nil {
+		if _, err := x.updateJoined(ctx, "due = v.column2", "o.id = v.column1 AND o.state <= 0 AND o.until IS NULL AND o.due < v.column2", cells, textual, whole); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// updateJoined changes the rows o of the outbox that match values. On MySQL this
+// updateJoined changes the rows o of the outbox that match rows of a table v. On MySQL this
 // join order finds, and locks, each row by its key.
-func (x *session) updateJoined(ctx context.Context, values, set, match string, args []any) (int64, error) {
+func (x *session) updateJoined(ctx context.Context, set, match string, cells []any, columns ...kind) (int64, error) {
+	table, args := x.s.lang.table(cells, columns...)
 	if x.s.dialect == MySQL {
-		return x.exec(ctx, "UPDATE "+values+" STRAIGHT_JOIN {t}outbox o{by outbox_id} ON "+match+" SET "+set, args...)
+		return x.exec(ctx, "UPDATE "+table+" STRAIGHT_JOIN {t}outbox o{by outbox_id} ON "+match+" SET "+set, args...)
 	}
-	return x.exec(ctx, "UPDATE {t}outbox AS o SET "+set+" FROM "+values+" WHERE "+match, args...)
+	return x.exec(ctx, x.s.lang.updateRows+" {t}outbox AS o SET "+set+" FROM "+table+" WHERE "+match, args...)
 }
