@@ -146,7 +146,7 @@ func (w *jsonWriter) clock(c *ticket.Clock) {
 // and by encoding/json if it has anything unusual.
 func (d *clocksDoc) decode(doc []byte) error {
 	var fast clocksDoc
-	r := docReader{rest: string(doc)}
+	r := readerOf(doc)
 	if r.object(func(key string) bool {
 		switch key {
 		case "policy":
