@@ -250,7 +250,7 @@ func (r *docReader) number(to *int) bool {
 	var n int64
 	ok := r.integer(&n)
 	*to = int(n)
-	return ok
+	return ok && int64(*to) == n // an int may have 32 bits
 }
 
 func (r *docReader) time(to *time.Time) bool {

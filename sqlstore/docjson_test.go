@@ -144,7 +144,7 @@ func FuzzClocksDecode(f *testing.F) {
 	require.NoError(f, err)
 	for _, doc := range []string{doc.(string), `{}`, `{"policy":"a","policy":"b"}`, `{"clocks":[]}`, `{"clocks":null}`, `{"clocks":[{}]}`, `{"clocks":[{"metric":"level"}],"clocks":[{"event":2}]}`,
 		`{"clocks":[{"metric":"x","unknown":1}]}`, `{"clocks":[{"within":"1h"},{"within":""}]}`, `{"clocks":[{"within":1}]}`, `{"clocks":[{"fired":["a"],"fired":["b","c"]}]}`,
-		`{"promised":"2026-03-02T09:30:00+01:00"}`, `{"promised":"2026-3-2T09:30:00Z"}`, `{"promised":""}`, `{"clocks":[{"metric":"level "}]}`, `{"policy_version":0}`} {
+		`{"promised":"2026-03-02T09:30:00+01:00"}`, `{"promised":"2026-3-2T09:30:00Z"}`, `{"promised":""}`, `{"clocks":[{"metric":"level "}]}`, `{"policy_version":0}`, `{"policy_version":12345678901}`} {
 		f.Add([]byte(doc))
 	}
 	f.Fuzz(func(t *testing.T, doc []byte) { sameClocksDecoding(t, doc) })
