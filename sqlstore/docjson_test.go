@@ -56,6 +56,8 @@ func FuzzDocDecode(f *testing.F) {
 		`{"workflow_version":1.0}`, `{"subject":"a"} `, `{"subject":"\u0041"}`, `{"Subject":"x"}`, `{"subject":null}`, `{"workflow_version":-1}`, `{"fields":{"a":1,"b":"x","c":true,"a":2}}`, `{"fields":{"a":1.5}}`, `{"fields":{"a":null}}`, `{"tags":["a","b"]}`, `{"tags":[]}`, `{"tags":["a"],"tags":["b","c"]}`, `{"requester":{}}`, `{"requester":{},}`} {
 		f.Add([]byte(doc))
 	}
+	_, _, full, _ := fullDocuments(f)
+	f.Add([]byte(full))
 	f.Fuzz(func(t *testing.T, doc []byte) { sameDecoding(t, doc) })
 }
 
@@ -147,6 +149,8 @@ func FuzzClocksDecode(f *testing.F) {
 		`{"promised":"2026-03-02T09:30:00+01:00"}`, `{"promised":"2026-3-2T09:30:00Z"}`, `{"promised":""}`, `{"clocks":[{"metric":"level "}]}`, `{"policy_version":0}`, `{"policy_version":12345678901}`} {
 		f.Add([]byte(doc))
 	}
+	_, _, _, full := fullDocuments(f)
+	f.Add([]byte(full))
 	f.Fuzz(func(t *testing.T, doc []byte) { sameClocksDecoding(t, doc) })
 }
 
@@ -269,6 +273,9 @@ func FuzzEventDecode(f *testing.F) {
 		`{"set":{"clocks":[{"event":1}]}}`, `{"set":{"number":" "}}`, `{"ticket":"x"}`, `{"Message":"a"}`, `{"set":{"feedback_asked":true,"priority_given":true}}`} {
 		f.Add([]byte(doc))
 	}
+	full, recipient, _, _ := fullDocuments(f)
+	f.Add([]byte(full))
+	f.Add([]byte(recipient))
 	f.Fuzz(func(t *testing.T, doc []byte) { sameEventDecoding(t, doc) })
 }
 
