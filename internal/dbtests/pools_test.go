@@ -30,6 +30,7 @@ func TestStoresOfOneProcessDoNotMixTheirContents(t *testing.T) {
 			stores = append(stores, s)
 		}
 		type kept struct{ value, text any }
+		good := func(err error) bool { return assert.NoError(t, err) }
 		var all sync.WaitGroup
 		for g := range 12 {
 			s := stores[g%len(stores)]
@@ -39,7 +40,7 @@ func TestStoresOfOneProcessDoNotMixTheirContents(t *testing.T) {
 				var list []kept
 				keep := func(v any) {
 					text, err := json.Marshal(v)
-					assert.NoError(t, err)
+					good(err)
 					list = append(list, kept{v, string(text)})
 				}
 				for i := range 12 {
@@ -60,21 +61,21 @@ func TestStoresOfOneProcessDoNotMixTheirContents(t *testing.T) {
 					if errors.Is(err, context.Canceled) {
 						continue
 					}
-					if !assert.NoError(t, err) {
+					if !good(err) {
 						return
 					}
 					keep(tk)
 					done, err := desk.Do(t.Context(), agent, tk.ID, ticket.Action{Name: ticket.ActionAsk, Message: ticket.Message("for " + who)})
-					if !assert.NoError(t, err) {
+					if !good(err) {
 						return
 					}
 					keep(done)
 					read, err := s.Ticket(t.Context(), "", tk.ID)
-					assert.NoError(t, err)
+					good(err)
 					keep(read)
 					assert.Equal(t, done.Digest, read.Digest)
 					events, err := s.Events(t.Context(), "", tk.ID, 0, 0)
-					assert.NoError(t, err)
+					good(err)
 					keep(events)
 					assert.Equal(t, draft.Message, events[0].Message)
 					assert.Equal(t, draft.Fields, events[0].Fields)
@@ -82,10 +83,10 @@ func TestStoresOfOneProcessDoNotMixTheirContents(t *testing.T) {
 					assert.Equal(t, ticket.Message("for "+who), events[1].Message)
 					assert.Equal(t, []string{who}, read.Tags)
 					claimed, err := s.Claim(t.Context(), ticket.ClaimRequest{Now: time.Now().Add(time.Hour), Lease: time.Hour, Limit: 3, Notifiers: []string{""}})
-					if assert.NoError(t, err) && len(claimed) > 0 {
+					if good(err) && len(claimed) > 0 {
 						keep(claimed)
 						found, err := s.DeliveryContexts(t.Context(), claimed, time.Now(), 3)
-						assert.NoError(t, err)
+						good(err)
 						keep(found)
 						var outcomes []ticket.Settlement
 						for i, d := range claimed {
@@ -94,12 +95,12 @@ func TestStoresOfOneProcessDoNotMixTheirContents(t *testing.T) {
 							assert.Equal(t, d.Seq, found[i].Event.Seq)
 							outcomes = append(outcomes, ticket.Settlement{ID: d.ID, Attempts: d.Attempts, State: ticket.DeliveryDead, Error: "of " + d.ID.String(), At: time.Now()})
 						}
-						assert.NoError(t, s.Settle(t.Context(), outcomes))
+						good(s.Settle(t.Context(), outcomes))
 					}
 				}
 				for _, k := range list {
 					text, err := json.Marshal(k.value)
-					assert.NoError(t, err)
+					good(err)
 					assert.Equal(t, k.text, string(text))
 				}
 			})
