@@ -218,7 +218,7 @@ func (w *writing) prepare(s *Store, c *ticket.Commit) error {
 	for i := range c.Changes {
 		ch := &w.changes[i]
 		ch.Change = &c.Changes[i]
-		ch.identify()
+		ch.identify(ch.Ticket.ID.String())
 		var err error
 		if ch.Expect == 0 {
 			ch.bits, ch.labels = everyColumn, fileLabels(labelsOf(&ch.Ticket), ch.Events)
@@ -246,10 +246,7 @@ func (w *writing) prepare(s *Store, c *ticket.Commit) error {
 }
 
 // identify sets the ID.
-func (ch *changing) identify() {
-	ch.id = ch.Ticket.ID.String()
-	ch.key = ch.id
-}
+func (ch *changing) identify(id string) { ch.id, ch.key = id, id }
 
 // keyOf returns the ID of a changed ticket as an argument.
 func (w *writing) keyOf(id ticket.ID) any {

@@ -494,7 +494,8 @@ func (s *Store) relabelFiles(ctx context.Context, id string) error {
 		return s.write(ctx, func(ctx context.Context, x *session) error {
 			var ch changing
 			var created int64
-			ch.Change, ch.id = &ticket.Change{}, id
+			ch.Change = &ticket.Change{}
+			ch.identify(id)
 			found, err := x.one(ctx, []any{&ch.Ticket.Tenant, &created}, "SELECT tenant, created FROM {t}tickets WHERE id = ?"+s.lang.forUpdate, id)
 			if err != nil || !found {
 				return err
