@@ -157,7 +157,7 @@ func (s *Store) encodeHistory(history []ticket.Event) (*incoming, error) {
 	}
 	c.Changes[0].Events = nil
 	in.Change, in.bits = &c.Changes[0], everyColumn
-	in.identify(t.ID.String())
+	in.identify(in.Ticket.ID.String())
 	in.labels, in.words = fileLabels(labelsOf(&t), events), s.search
 	in.at[len(events)-1] = t.Touched.UnixMicro() // see eventArgs
 	for i := range in.at {

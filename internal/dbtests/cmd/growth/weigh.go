@@ -40,7 +40,7 @@ func sum(ctx context.Context, g *ordeal.Ground, query string) (weight, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	w := weight{}
 	for rows.Next() {
 		var table string
@@ -92,7 +92,7 @@ func updates(ctx context.Context, g *ordeal.Ground) error {
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	_, _ = fmt.Fprintln(w, "table\tinserted\tupdated\ton the page\tdeleted\tdead\tautovacuums\t")
 	for rows.Next() {
