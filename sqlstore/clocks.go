@@ -146,7 +146,7 @@ func (w *jsonWriter) clock(c *ticket.Clock) {
 // and by encoding/json if it has anything unusual.
 func (d *clocksDoc) decode(doc []byte) error {
 	var fast clocksDoc
-	r := docReader{rest: string(doc)}
+	r := readerOf(doc)
 	if r.object(func(key string) bool {
 		switch key {
 		case "policy":
@@ -250,7 +250,7 @@ func (r *docReader) number(to *int) bool {
 	var n int64
 	ok := r.integer(&n)
 	*to = int(n)
-	return ok
+	return ok && int64(*to) == n // an int may have 32 bits
 }
 
 func (r *docReader) time(to *time.Time) bool {

@@ -10,11 +10,11 @@ import (
 // Every row of a ticket contains a JSON document. This file reads the usual contents
 // by hand: the people, the subject, the workflow, tags, and fields that are text,
 // whole numbers or booleans. If it meets anything else, encoding/json reads the whole
-// document. The strings are parts of one copy of the document.
+// document. The strings are parts of one copy of the document, unless it is long.
 
 func (d *ticketDoc) decode(doc []byte) error {
 	var fast ticketDoc
-	r := docReader{rest: string(doc)}
+	r := readerOf(doc)
 	if r.object(func(key string) bool {
 		switch key {
 		case "requester":
@@ -71,6 +71,27 @@ func (d *ticketDoc) decode(doc []byte) error {
 type docReader struct {
 	rest string
 	part []byte // of parsed
+	copy int    // strings shorter than this one are copied
+}
+
+// mostShared is the length of a document, in bytes, up to which its strings share a copy of it.
+// Whoever keeps the action of an event, as a hub of watchers does, must not keep a long message.
+const mostShared = 4 << 10
+
+func readerOf(doc []byte) docReader {
+	r := docReader{rest: string(doc)}
+	if len(doc) > mostShared {
+		r.copy = len(doc) / 2
+	}
+	return r
+}
+
+// own returns a string that the caller may keep.
+func (r *docReader) own(s string) string {
+	if len(s) < r.copy {
+		return strings.Clone(s)
+	}
+	return s
 }
 
 func (r *docReader) skip(c byte) bool {
@@ -128,7 +149,7 @@ func (r *docReader) text(to *string) bool {
 	rest := r.rest
 	s, ok := r.quoted()
 	if ok {
-		*to = s
+		*to = r.own(s)
 		return true
 	}
 	end := 1
@@ -210,6 +231,7 @@ func (r *docReader) field(f ticket.Fields, key string) bool {
 	if len(r.rest) == 0 {
 		return false
 	}
+	key = r.own(key)
 	switch r.rest[0] {
 	case '"':
 		var s string

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +56,8 @@ func FuzzDocDecode(f *testing.F) {
 		`{"workflow_version":1.0}`, `{"subject":"a"} `, `{"subject":"\u0041"}`, `{"Subject":"x"}`, `{"subject":null}`, `{"workflow_version":-1}`, `{"fields":{"a":1,"b":"x","c":true,"a":2}}`, `{"fields":{"a":1.5}}`, `{"fields":{"a":null}}`, `{"tags":["a","b"]}`, `{"tags":[]}`, `{"tags":["a"],"tags":["b","c"]}`, `{"requester":{}}`, `{"requester":{},}`} {
 		f.Add([]byte(doc))
 	}
+	_, _, full, _ := fullDocuments(f)
+	f.Add([]byte(full))
 	f.Fuzz(func(t *testing.T, doc []byte) { sameDecoding(t, doc) })
 }
 
@@ -142,9 +146,11 @@ func FuzzClocksDecode(f *testing.F) {
 	require.NoError(f, err)
 	for _, doc := range []string{doc.(string), `{}`, `{"policy":"a","policy":"b"}`, `{"clocks":[]}`, `{"clocks":null}`, `{"clocks":[{}]}`, `{"clocks":[{"metric":"level"}],"clocks":[{"event":2}]}`,
 		`{"clocks":[{"metric":"x","unknown":1}]}`, `{"clocks":[{"within":"1h"},{"within":""}]}`, `{"clocks":[{"within":1}]}`, `{"clocks":[{"fired":["a"],"fired":["b","c"]}]}`,
-		`{"promised":"2026-03-02T09:30:00+01:00"}`, `{"promised":"2026-3-2T09:30:00Z"}`, `{"promised":""}`, `{"clocks":[{"metric":"level "}]}`, `{"policy_version":0}`} {
+		`{"promised":"2026-03-02T09:30:00+01:00"}`, `{"promised":"2026-3-2T09:30:00Z"}`, `{"promised":""}`, `{"clocks":[{"metric":"level "}]}`, `{"policy_version":0}`, `{"policy_version":12345678901}`} {
 		f.Add([]byte(doc))
 	}
+	_, _, _, full := fullDocuments(f)
+	f.Add([]byte(full))
 	f.Fuzz(func(t *testing.T, doc []byte) { sameClocksDecoding(t, doc) })
 }
 
@@ -201,6 +207,41 @@ func TestEventDecodeByHand(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
+// Parts that somebody keeps do not keep a long document: strings and the names of fields.
+func TestPartsDoNotKeepALongDocument(t *testing.T) {
+	const n, size = 64, 1 << 20
+	e := openingEvent()
+	e.Message = ticket.Message(strings.Repeat("x", size))
+	event, err := eventJSON(&e)
+	require.NoError(t, err)
+	doc, err := docOf(&ticket.Ticket{Fields: ticket.Fields{"long": strings.Repeat("x", size), "short": true, "text": "y"}, Tags: []string{"printer"}})
+	require.NoError(t, err)
+	kept := make([]string, 0, 8*n)
+	before := heap()
+	for range n {
+		var e ticket.Event
+		require.NoError(t, decodeEvent([]byte(event), &e))
+		require.Len(t, e.Message, size)
+		kept = append(kept, string(e.Action), e.Requester.Email, string(e.To.Status), e.Set.AddTags[0])
+		var d ticketDoc
+		require.NoError(t, d.decode([]byte(doc)))
+		kept = append(kept, d.Tags[0], d.Fields["text"].(string))
+		for name := range d.Fields {
+			kept = append(kept, name)
+		}
+	}
+	require.Less(t, heap()-before, int64(n*size/4))
+	runtime.KeepAlive(kept)
+}
+
+// heap returns how many bytes are in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
 func BenchmarkEventDecode(b *testing.B) {
 	e := openingEvent()
 	doc, err := eventJSON(&e)
@@ -228,10 +269,13 @@ func FuzzEventDecode(f *testing.F) {
 	require.NoError(f, err)
 	for _, doc := range []string{doc, `{}`, `{"seq":1,"seq":2}`, `{"set":{"timer":{"action":"a"},"timer":{"at":"2026-03-02T09:30:00Z"}}}`, `{"set":{"queue":null}}`, `{"set":{"queue":"a","queue":"b"}}`,
 		`{"by":{"role":"nobody"}}`, `{"by":{"role":""}}`, `{"role":"agent","person":{"id":"\u00e4"}}`, `{"message":"a\"b"}`, `{"message":"\ud800"}`, `{"message":"a\"}`, `{"answer":true,"answer":false}`,
-		`{"seals":{"words":{"salt":"00"}}}`, `{"digest":""}`, `{"followed":[{"id":"a"}],"followed":[{"name":"b"}]}`, `{"followed":[{"id":"a"}],"followed":null}`, `{"fields":{"a":null}}`, `{"fields":null}`,
+		`{"message":"` + strings.Repeat("x", mostShared) + `","fields":{"a":"b"},"answer":true}`, `{"seals":{"words":{"salt":"00"}}}`, `{"digest":""}`, `{"followed":[{"id":"a"}],"followed":[{"name":"b"}]}`, `{"followed":[{"id":"a"}],"followed":null}`, `{"fields":{"a":null}}`, `{"fields":null}`,
 		`{"set":{"clocks":[{"event":1}]}}`, `{"set":{"number":" "}}`, `{"ticket":"x"}`, `{"Message":"a"}`, `{"set":{"feedback_asked":true,"priority_given":true}}`} {
 		f.Add([]byte(doc))
 	}
+	full, recipient, _, _ := fullDocuments(f)
+	f.Add([]byte(full))
+	f.Add([]byte(recipient))
 	f.Fuzz(func(t *testing.T, doc []byte) { sameEventDecoding(t, doc) })
 }
 

@@ -12,7 +12,7 @@ import (
 
 // decodeEvent reads an event into a zero one.
 func decodeEvent(doc []byte, e *ticket.Event) error {
-	if r := (docReader{rest: string(doc)}); r.event(e) && len(r.rest) == 0 {
+	if r := readerOf(doc); r.event(e) && len(r.rest) == 0 {
 		return nil
 	}
 	*e = ticket.Event{}
@@ -21,7 +21,7 @@ func decodeEvent(doc []byte, e *ticket.Event) error {
 
 // decodeRecipient reads a recipient into a zero one.
 func decodeRecipient(doc []byte, to *ticket.Recipient) error {
-	r := docReader{rest: string(doc)}
+	r := readerOf(doc)
 	if r.object(func(key string) bool {
 		switch key {
 		case "role":

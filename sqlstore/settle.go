@@ -155,5 +155,7 @@ func (x *session) updateJoined(ctx context.Context, set, match string, cells []a
 	if x.s.dialect == MySQL {
 		return x.exec(ctx, "UPDATE "+table+" STRAIGHT_JOIN {t}outbox o{by outbox_id} ON "+match+" SET "+set, args...)
 	}
-	return x.exec(ctx, x.s.lang.updateRows+" {t}outbox AS o SET "+set+" FROM "+table+" WHERE "+match, args...)
+	n, err := x.exec(ctx, x.s.lang.updateRows+" {t}outbox AS o SET "+set+" FROM "+table+" WHERE "+match, args...)
+	x.wrote = x.wrote || err != nil // OR FAIL keeps the rows before the one that failed
+	return n, err
 }

@@ -68,20 +68,25 @@ func arrayOf(cells []any, width int) string {
 		case int64:
 			b = strconv.AppendInt(b, v, 10)
 		case string:
-			b = append(b, '"')
-			for j := range len(v) {
-				if v[j] == '"' || v[j] == '\\' {
-					b = append(b, '\\')
-				}
-				b = append(b, v[j])
-			}
-			b = append(b, '"')
-		default:
-			b = fmt.Append(b, v)
+			b = appendElement(b, v)
+		default: // such as a type of strings
+			b = appendElement(b, fmt.Sprint(v))
 		}
 	}
 	b[0] = '{'
 	return string(append(b, '}'))
+}
+
+// appendElement appends a text in quotes.
+func appendElement(b []byte, text string) []byte {
+	b = append(b, '"')
+	for i := range len(text) {
+		if text[i] == '"' || text[i] == '\\' {
+			b = append(b, '\\')
+		}
+		b = append(b, text[i])
+	}
+	return append(b, '"')
 }
 
 // paddedCounts are the numbers of rows in a statement whose last row is repeated, so

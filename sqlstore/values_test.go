@@ -12,6 +12,10 @@ func TestTable(t *testing.T) {
 	require.Equal(t, "unnest(?::text[], ?::bigint[]) AS v(column1, column2)", text)
 	require.Equal(t, []any{`{"a","\"\\",""}`, "{1,NULL,3}"}, args)
 
+	type name string
+	_, args = postgres.table([]any{name("NULL"), name(`a","b`)}, textual)
+	require.Equal(t, []any{`{"NULL","a\",\"b"}`}, args)
+
 	text, args = sqlite.table(append(cells, "d", 4), textual, whole)
 	require.Len(t, args, 20, "the last row is repeated")
 	require.Equal(t, []any{"d", 4, "d", 4}, args[16:])

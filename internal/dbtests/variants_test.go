@@ -242,7 +242,7 @@ func TestVariantsAreRecognised(t *testing.T) {
 		"CrateDB 5.5.1 (built 3a3a4c2/NA, Linux 5.15.0 amd64, OpenJDK 64-Bit Server VM 21.0.1+12-LTS)":                          "",
 	} {
 		var s spy
-		db := pgx.connectSpied(t, pgx.lend(t), &s)
+		db := pgx.connectSpied(t, pgx.dsn(t), &s) // without tables, so that Migrate asks
 		s.instead = map[string]string{"SELECT version()": "SELECT '" + version + "'"}
 		made, err := sqlstore.New(db, sqlstore.Postgres)
 		require.NoError(t, err)
