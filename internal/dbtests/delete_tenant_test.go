@@ -244,3 +244,33 @@ func TestDeleteTenantInATransaction(t *testing.T) {
 		require.NotEmpty(t, contents(t, db, "files"), "they belong to a store with Files")
 	})
 }
+
+// A process that indexes tickets while their tenant is deleted does not bring their words back.
+func TestDeleteTenantDuringIndexing(t *testing.T) {
+	t.Parallel()
+	each(t, databases, func(t *testing.T, b backend) {
+		ctx := t.Context()
+		dsn := b.dsn(t)
+		db := b.connect(t, dsn)
+		s, err := sqlstore.Open(ctx, db, b.dialect, b.search()...)
+		require.NoError(t, err)
+		var spied spy
+		other, err := sqlstore.Open(ctx, b.connectSpied(t, dsn, &spied), b.dialect, b.search()...)
+		require.NoError(t, err)
+		list := histories(20) // of two tenants
+		_, err = s.Import(ctx, all(list))
+		require.NoError(t, err)
+		spied.on(func(st spiedStep) {
+			if st.after && strings.HasPrefix(st.text, "SELECT ticket, seq, doc FROM") {
+				spied.on(nil)
+				n, err := s.DeleteTenant(ctx, "acme")
+				require.NoError(t, err)
+				require.Equal(t, 10, n)
+			}
+		})
+		require.NoError(t, other.Maintain(ctx))
+		require.Len(t, contents(t, db, "tickets"), 10)
+		require.Len(t, contents(t, db, "texts"), 10, "of the other tenant")
+		require.Empty(t, contents(t, db, "unindexed"))
+	})
+}

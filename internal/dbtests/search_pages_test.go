@@ -91,7 +91,7 @@ func TestSearchFindsNoTicketTwice(t *testing.T) {
 		}
 		write(0, 600)
 		s.on(func(st spiedStep) {
-if strings.HasPrefix(st.text, "SELECT MIN(place), MAX(place)") && !st.after {
+			if strings.HasPrefix(st.text, "SELECT MIN(place), MAX(place)") && !st.after {
 				s.on(nil)
 				write(600, 900)
 			}
