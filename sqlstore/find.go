@@ -290,7 +290,7 @@ func (f *finder) anywhere(ctx context.Context, tokens [][]string, before int64, 
 // other tickets of the last instant may follow.
 func (f *finder) take(ctx context.Context, places []int64, more bool) (enough bool, err error) {
 	for len(places) > 0 && f.looked < mostMatches {
-		n := min(len(places), indexBatch, max(f.want-len(f.found), fewest))
+		n := min(len(places), indexBatch, max(f.want-len(f.found), fewest, f.looked))
 		if err := f.look(ctx, places[:n]); err != nil {
 			return false, err
 		}

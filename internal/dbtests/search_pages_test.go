@@ -107,3 +107,33 @@ func TestSearchFindsNoTicketTwice(t *testing.T) {
 		require.Len(t, hits, 12)
 	})
 }
+
+// A search for one ticket among many that other conditions exclude does not ask for a few at a time.
+func TestSearchPassesOverTicketsInFewStatements(t *testing.T) {
+	t.Parallel()
+	each(t, databases, func(t *testing.T, b backend) {
+		var s spy
+		store, err := sqlstore.Open(t.Context(), b.connectSpied(t, b.dsn(t), &s), b.dialect, b.search()...)
+		require.NoError(t, err)
+		var list [][]ticket.Event
+		for i := range 2100 {
+			list = append(list, worded(importStart.Add(time.Duration(i)*time.Minute), "mail", "everyone"))
+		}
+		_, err = store.Import(t.Context(), all(list))
+		require.NoError(t, err)
+		require.NoError(t, store.Maintain(t.Context()))
+		for _, q := range []ticket.Query{{Limit: 1, Queue: []string{"shop"}}, {Limit: 1, Queue: []string{"shop"}, Requester: ticket.Person{ID: "c-1"}}} {
+			statements := 0
+			s.on(func(st spiedStep) {
+				if st.what == "query" && !st.after {
+					statements++
+				}
+			})
+			hits, err := store.Search(t.Context(), ticket.SearchQuery{Text: "everyone", Query: q})
+			s.on(nil)
+			require.NoError(t, err)
+			require.Empty(t, hits)
+			require.Less(t, statements, 70)
+		}
+	})
+}
