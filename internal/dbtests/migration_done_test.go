@@ -1,6 +1,7 @@
 package dbtests_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -37,7 +38,7 @@ func TestMigrationToVersion9(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, s.Maintain(ctx))
 			want := b.shape(t, db)
-			statements := append(older[b.dialect][:len(older[b.dialect]):len(older[b.dialect])],
+			statements := append(slices.Clone(older[b.dialect]),
 				"UPDATE hd_schema SET version = 8 WHERE part = 'tickets'", "UPDATE hd_schema SET version = 4 WHERE part = 'search'")
 			if interrupted {
 				statements = append(statements, left[b.dialect]...)
