@@ -3,7 +3,9 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/ticketkit/ticket"
@@ -29,7 +31,7 @@ func (s *Store) DeleteTenant(ctx context.Context, tenant string) (tickets int, e
 		d.rowsOf("outbox", "id", "id"),
 		d.rowsOf("receipts", "name", "name"),
 		d.rowsOf("mails", "id", "state, arrived, id"),
-		d.someTickets, d.someLabels, d.indexed(), d.someFiles,
+		d.someTickets, d.someLabels, d.unlisted(), d.indexed(), d.someFiles,
 	} {
 		for more := true; more; {
 			if err = ctx.Err(); err == nil {
@@ -96,21 +98,21 @@ func (d *deletion) rowsOf(table, key, order string) func(context.Context) (bool,
 
 // someTickets removes tickets with their events.
 func (d *deletion) someTickets(ctx context.Context) (bool, error) {
+	removed := int64(0) // another call may be faster
 	n, err := d.batch(ctx, func(ctx context.Context, x *session) (int, error) {
 		list, err := d.keys(ctx, x, "tickets", "id", "stage, created, id")
-		if err != nil || len(list) == 0 {
+		if removed = 0; err != nil || len(list) == 0 {
 			return 0, err
 		}
 		in, args := amongst(list)
-		for _, text := range [...]string{"DELETE FROM {t}tickets WHERE id", "DELETE FROM {t}events WHERE ticket"} {
-			if _, err := x.exec(ctx, text+in, args...); err != nil {
-				return 0, err
-			}
+		if removed, err = x.exec(ctx, "DELETE FROM {t}tickets WHERE id"+in, args...); err != nil {
+			return 0, err
 		}
-		return len(list), nil
+		_, err = x.exec(ctx, "DELETE FROM {t}events WHERE ticket"+in, args...)
+		return len(list), err
 	})
 	if err == nil {
-		d.tickets += n
+		d.tickets += int(removed)
 	}
 	return n == indexBatch, err
 }
@@ -139,6 +141,63 @@ func (d *deletion) someLabels(ctx context.Context) (more bool, err error) {
 	return more, err
 }
 
+// unlisted returns the step that removes tickets that are gone from the list of those to index.
+// A process that has read them to index them has yet to remove the same entries, or has done
+// so and written the index, which the next step then sees.
+func (d *deletion) unlisted() func(context.Context) (bool, error) {
+	last := int64(math.MinInt64)
+	return func(ctx context.Context) (more bool, err error) {
+		gone, more, err := d.gone(ctx, &last)
+		if err == nil && len(gone) > 0 {
+			_, err = d.batch(ctx, func(ctx context.Context, x *session) (int, error) {
+				in, args := amongst(gone)
+				n, err := x.exec(ctx, "DELETE FROM {t}unindexed WHERE id"+in, args...)
+				return int(n), err
+			})
+		}
+		return more, err
+	}
+}
+
+// gone returns entries of a part of the list whose tickets are not there, and moves last to
+// the end of the part.
+func (d *deletion) gone(ctx context.Context, last *int64) (list []int64, more bool, err error) {
+	defer d.s.hold()()
+	x := d.s.here()
+	if searched, err := x.searched(ctx); err != nil || !searched {
+		return nil, false, err
+	}
+	entries := map[string][]int64{}
+	n := 0
+	err = x.rows(ctx, func(r *sql.Rows) error {
+		var id string
+		err := r.Scan(last, &id)
+		entries[id] = append(entries[id], *last)
+		n++
+		return err
+	}, "SELECT id, ticket FROM {t}unindexed WHERE id > ? ORDER BY id LIMIT ?", *last, indexBatch)
+	if err != nil || n == 0 {
+		return nil, false, err
+	}
+	in, args := amongst(slices.Collect(maps.Keys(entries)))
+	err = x.rows(ctx, func(r *sql.Rows) error {
+		var id string
+		err := r.Scan(&id)
+		delete(entries, id)
+		return err
+	}, "SELECT t.id FROM {t}tickets t{by tickets_id} WHERE t.id"+in, args...)
+	for _, some := range entries {
+		list = append(list, some...)
+	}
+	slices.Sort(list) // one order everywhere
+	return list, n == indexBatch, err
+}
+
+// searched reports whether the database has a search index.
+func (x *session) searched(ctx context.Context) (bool, error) {
+	return x.exists(ctx, "SELECT 1 FROM {t}schema WHERE part = 'search'")
+}
+
 // indexed returns the step that removes entries of the search index, also if this store was
 // made without Search.
 func (d *deletion) indexed() func(context.Context) (bool, error) {
@@ -158,7 +217,7 @@ func (d *deletion) indexed() func(context.Context) (bool, error) {
 func (d *deletion) places(ctx context.Context, last *int64) (list []int64, err error) {
 	defer d.s.hold()()
 	x := d.s.here()
-	if found, err := x.exists(ctx, "SELECT 1 FROM {t}schema WHERE part = 'search'"); err != nil || !found {
+	if searched, err := x.searched(ctx); err != nil || !searched {
 		return nil, err
 	}
 	err = x.rows(ctx, func(r *sql.Rows) error {
@@ -173,17 +232,21 @@ func (d *deletion) places(ctx context.Context, last *int64) (list []int64, err e
 func (d *deletion) unindex(ctx context.Context, x *session, places []int64) error {
 	counts := counter{}
 	in, args := amongst(places)
+	places = nil // another call may have removed them, and another tenant may have one now
 	err := x.rows(ctx, func(r *sql.Rows) error {
 		var terms [2]sql.RawBytes
-		err := r.Scan(&terms[0], &terms[1])
+		var place int64
+		err := r.Scan(&place, &terms[0], &terms[1])
+		places = append(places, place)
 		for i, known := range [...]bool{false, true} {
 			counts.change(populationOf(d.tenant, known), everyone(known), terms[i], -1)
 		}
 		return err
-	}, "SELECT terms, known FROM {t}texts WHERE place"+in+" AND tenant = ?"+x.s.lang.forUpdate, append(args, d.tenant)...)
-	if err != nil {
+	}, "SELECT place, terms, known FROM {t}texts WHERE place"+in+" AND tenant = ?"+x.s.lang.forUpdate, append(args, d.tenant)...)
+	if err != nil || len(places) == 0 {
 		return err
 	}
+	in, args = amongst(places)
 	if _, err := x.exec(ctx, "DELETE FROM {t}texts WHERE place"+in, args...); err != nil {
 		return err
 	}

@@ -188,7 +188,7 @@ var sqlite = language{
 		case 13:
 			return full
 		case 1: // ERROR: only the text tells
-			if m := err.Error(); strings.Contains(m, "no such table") || strings.Contains(m, "no such column") || strings.Contains(m, "no such index") || strings.Contains(m, "has no column") {
+			if m := err.Error(); strings.Contains(m, "no such table") || strings.Contains(m, "no such fts5 table") || strings.Contains(m, "no such column") || strings.Contains(m, "no such index") || strings.Contains(m, "has no column") {
 				return missing
 			}
 		}

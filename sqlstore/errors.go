@@ -75,7 +75,7 @@ func (s *Store) explain(ctx context.Context, doing string, err error) error {
 	switch s.lang.classify(err) {
 	case missing:
 		e := &SchemaError{Part: "tickets", Want: ticketsVersion, Err: err}
-		for _, table := range []string{"texts", "words", "unindexed"} {
+		for _, table := range []string{"texts", "words", "vocabulary", "unindexed", "frequencies"} {
 			if strings.Contains(err.Error(), s.prefix+table) {
 				e.Part, e.Want = "search", searchVersion
 			}

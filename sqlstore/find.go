@@ -68,8 +68,12 @@ func (s *Store) find(ctx context.Context, q *ticket.SearchQuery, want int) ([]ma
 		switch {
 		case s.dialect == SQLite:
 			err = f.inOrder(ctx, tokens)
-		case restricted:
-			_, err = f.anywhere(ctx, tokens, math.MaxInt64, true)
+		case restricted: // usually about so few tickets that the index can return all of them
+			some := s.dialect == MySQL // of more, it returns the newest
+			if tooMany, err := f.anywhere(ctx, tokens, math.MaxInt64, some); !tooMany || err != nil {
+				return err
+			}
+			err = f.fromNewest(ctx, tokens)
 		default:
 			err = f.fromNewest(ctx, tokens)
 		}
@@ -107,7 +111,7 @@ func (f *finder) inOrder(ctx context.Context, tokens [][]string) error {
 		if err != nil {
 			return err
 		}
-		if enough, err := f.take(ctx, places); enough || err != nil || len(places) < most {
+		if enough, err := f.take(ctx, places, len(places) == most); enough || err != nil || len(places) < most {
 			return err
 		}
 		before = places[len(places)-1]
@@ -181,7 +185,7 @@ func (f *finder) sift(ctx context.Context, tokens [][]string) (done bool, err er
 		}
 		f.found = f.found[:had+len(slices.DeleteFunc(read, func(m match) bool { return !m.has(f.q, f.terms) }))]
 		left := len(places) - f.looked
-		if n := len(f.found); n >= f.want && (left == 0 || instantOf(some[len(some)-1]) != instantOf(places[f.looked])) {
+		if n := len(f.found); n >= f.want && left > 0 && instantOf(some[len(some)-1]) != instantOf(places[f.looked]) {
 			return true, nil
 		} else if !all && n+left*n/f.looked < f.want {
 			return false, nil
@@ -201,23 +205,24 @@ func (f *finder) fromNewest(ctx context.Context, tokens [][]string) error {
 		newest = smallWindow
 	}
 	text, args := f.s.windowed(tokens, newest)
-	matches := 0
-	for before, most := int64(math.MaxInt64), f.want+sameInstant; ; most = newest {
+	matches, before := 0, int64(math.MaxInt64)
+	for most := f.want + sameInstant; ; most = newest {
 		places, err := x.places(ctx, text+" AND place < ? ORDER BY place DESC LIMIT ?", append(slices.Clip(args), before, most)...)
 		if err != nil {
 			return err
 		}
-		if enough, err := f.take(ctx, places); enough || err != nil {
+		if enough, err := f.take(ctx, places, true); enough || err != nil {
 			return err
 		}
-		matches += len(places)
+		if matches += len(places); len(places) > 0 {
+			before = places[len(places)-1]
+		}
 		if len(places) < most {
 			break
 		}
-		before = places[most-1]
 	}
 	if f.s.dialect == MySQL { // its index returns the newest first, but after it has found all
-		f.found = nil
+		f.found, f.looked = nil, 0
 		_, err := f.anywhere(ctx, tokens, math.MaxInt64, true)
 		return err
 	}
@@ -226,6 +231,7 @@ func (f *finder) fromNewest(ctx context.Context, tokens [][]string) error {
 	if err != nil || !first.Valid {
 		return err
 	}
+	first.Int64 = min(first.Int64, before) // what was indexed meanwhile has moved the window
 	times := 64.0
 	if matches == 0 { // so few tickets match that the index can return all of them, if it was so before
 		if tooMany, err := f.anywhere(ctx, tokens, first.Int64, false); !tooMany || err != nil {
@@ -256,7 +262,7 @@ func (f *finder) between(ctx context.Context, tokens [][]string, from, before in
 	if err != nil {
 		return false, err
 	}
-	return f.take(ctx, places)
+	return f.take(ctx, places, true)
 }
 
 // anywhere finds tickets of all times before a place. On PostgreSQL the index does not order
@@ -275,26 +281,27 @@ func (f *finder) anywhere(ctx context.Context, tokens [][]string, before int64, 
 		return true, nil
 	}
 	slices.SortFunc(places, func(a, b int64) int { return cmp.Compare(b, a) })
-	_, err = f.take(ctx, places)
+	_, err = f.take(ctx, places, false)
 	return false, err
 }
 
 // take reads the tickets at places that come newest first. It reports whether they are
-// enough: the page is full, or it has read so many that the search ends.
-func (f *finder) take(ctx context.Context, places []int64) (enough bool, err error) {
+// enough: the page is full, or it has read so many that the search ends. more says that
+// other tickets of the last instant may follow.
+func (f *finder) take(ctx context.Context, places []int64, more bool) (enough bool, err error) {
 	for len(places) > 0 && f.looked < mostMatches {
-		n := min(len(places), indexBatch, max(f.want-len(f.found), fewest))
+		n := min(len(places), indexBatch, max(f.want-len(f.found), fewest, f.looked))
 		if err := f.look(ctx, places[:n]); err != nil {
 			return false, err
 		}
 		last := places[n-1]
 		places = places[n:]
 		// The index does not order the tickets of one instant.
-		if len(f.found) >= f.want && (len(places) == 0 || instantOf(places[0]) != instantOf(last)) {
+		if len(f.found) >= f.want && len(places) > 0 && instantOf(places[0]) != instantOf(last) {
 			return true, nil
 		}
 	}
-	return len(f.found) >= f.want || f.looked >= mostMatches, nil
+	return len(f.found) >= f.want && !more || f.looked >= mostMatches, nil
 }
 
 // look reads the tickets at these places that pass the filter.

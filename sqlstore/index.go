@@ -78,7 +78,10 @@ func (s *Store) index(ctx context.Context) (int, error) {
 	defer s.hold()()
 	for try := 1; ; try++ {
 		done, err := s.indexOnce(ctx)
-		if s.lang.classify(err) != taken && !s.collided(err) || try == 10 || s.tx != nil {
+		if err == errIndexed && try == 10 { //nolint:errorlint // this very one
+			err = nil
+		}
+		if s.lang.classify(err) != taken && !s.collided(err) && err != errIndexed || try == 10 || s.tx != nil { //nolint:errorlint // this very one
 			return done, s.explain(ctx, "index", err)
 		}
 		// Another process has indexed one of these tickets at the same time.
@@ -106,16 +109,24 @@ func (s *Store) indexOnce(ctx context.Context) (int, error) {
 	if err := x.readTexts(ctx, ids, list); err != nil {
 		return 0, err
 	}
-	err = s.write(ctx, func(ctx context.Context, x *session) error {
+	err = s.apart(ctx, func(ctx context.Context, x *session) error {
 		// Later changes add new entries to the list.
 		in, args := amongst(entries)
-		if _, err := x.exec(ctx, "DELETE FROM {t}unindexed WHERE id"+in, args...); err != nil {
+		n, err := x.exec(ctx, "DELETE FROM {t}unindexed WHERE id"+in, args...)
+		if err == nil && n < int64(len(entries)) && s.tx == nil {
+			err = errIndexed
+		}
+		if err != nil {
 			return err
 		}
 		return x.writeTexts(ctx, ids, list)
 	})
 	return len(entries), err
 }
+
+// errIndexed reports that another process has removed entries of the list: it has indexed the
+// tickets, or deleted them with their tenant.
+var errIndexed = errors.New("sqlstore: another process has indexed some of the tickets")
 
 // Reindex makes the next call of [Store.Maintain] or [Store.Search] read a ticket's
 // words from its events again. Call it after you have replaced stored events with

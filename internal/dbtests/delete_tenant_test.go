@@ -244,3 +244,92 @@ func TestDeleteTenantInATransaction(t *testing.T) {
 		require.NotEmpty(t, contents(t, db, "files"), "they belong to a store with Files")
 	})
 }
+
+// A process that indexes tickets while their tenant is deleted does not bring their words back.
+func TestDeleteTenantDuringIndexing(t *testing.T) {
+	t.Parallel()
+	each(t, databases, func(t *testing.T, b backend) {
+		ctx := t.Context()
+		dsn := b.dsn(t)
+		db := b.connect(t, dsn)
+		s, err := sqlstore.Open(ctx, db, b.dialect, b.search()...)
+		require.NoError(t, err)
+		var spied spy
+		other, err := sqlstore.Open(ctx, b.connectSpied(t, dsn, &spied), b.dialect, b.search()...)
+		require.NoError(t, err)
+		list := histories(20) // of two tenants
+		_, err = s.Import(ctx, all(list))
+		require.NoError(t, err)
+		spied.on(func(st spiedStep) {
+			if st.after && strings.HasPrefix(st.text, "SELECT ticket, seq, doc FROM") {
+				spied.on(nil)
+				n, err := s.DeleteTenant(ctx, "acme")
+				require.NoError(t, err)
+				require.Equal(t, 10, n)
+			}
+		})
+		require.NoError(t, other.Maintain(ctx))
+		require.Len(t, contents(t, db, "tickets"), 10)
+		require.Len(t, contents(t, db, "texts"), 10, "of the other tenant")
+		require.Empty(t, contents(t, db, "unindexed"))
+	})
+}
+
+// Two processes delete a tenant, while others write and index another one.
+func TestDeleteTenantBesideOthers(t *testing.T) {
+	t.Parallel()
+	each(t, databases, func(t *testing.T, b backend) {
+		dsn := b.dsn(t)
+		open := func() *sqlstore.Store {
+			s, err := sqlstore.Open(t.Context(), b.connect(t, dsn), b.dialect, append(b.search(), sqlstore.Files())...)
+			require.NoError(t, err)
+			return s
+		}
+		s := open()
+		settle(t, s, "acme", 230)
+		before := len(contents(t, b.connect(t, dsn), "frequencies"))
+		require.NotZero(t, before)
+		ended := make(chan struct{})
+		faults := make(chan error, 4)
+		removed := atomic.Int64{}
+		for range 2 {
+			one := open()
+			go func() {
+				n, err := one.DeleteTenant(t.Context(), "acme")
+				removed.Add(int64(n))
+				faults <- err
+			}()
+		}
+		other := open()
+		go func() {
+			for {
+				if err := other.Maintain(t.Context()); err != nil && !errors.Is(err, sqlstore.ErrBusy) {
+					faults <- err
+					return
+				}
+				select {
+				case <-ended:
+					faults <- nil
+					return
+				default:
+				}
+			}
+		}()
+		settle(t, s, "acm%", 40)
+		close(ended)
+		for range 3 {
+			require.NoError(t, <-faults)
+		}
+		require.EqualValues(t, 230, removed.Load())
+		maintain(t, s)
+		db := b.connect(t, dsn)
+		for table, n := range map[string]int{"tickets": 40, "texts": 40, "unindexed": 0, "receipts": 44, "files": 1, "mails": 3} {
+			require.Len(t, contents(t, db, table), n, table)
+		}
+		_, err := s.DeleteTenant(t.Context(), "acm%")
+		require.NoError(t, err)
+		for _, table := range tenantTables {
+			require.Empty(t, contents(t, db, table), table)
+		}
+	})
+}

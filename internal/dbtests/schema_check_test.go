@@ -315,6 +315,7 @@ func TestCheckFindsMissingSearch(t *testing.T) {
 			"the index":     {"DROP TABLE ticket_words"},
 			"a plain table": {"DROP TABLE ticket_words", "CREATE TABLE ticket_words (tokens TEXT)"},
 			"the queue":     {"DROP TABLE ticket_unindexed"},
+			"the words":     {"DROP TABLE ticket_vocabulary"},
 		},
 		sqlstore.Postgres: {
 			"the index":        {"DROP INDEX ticket_texts_tokens"},
@@ -342,6 +343,27 @@ func TestCheckFindsMissingSearch(t *testing.T) {
 				}
 				require.ErrorIs(t, s.Check(t.Context()), sqlstore.ErrSchema)
 			})
+		}
+	})
+}
+
+// The error of a search without one of its tables names the part of the schema.
+func TestSearchNamesTheMissingPart(t *testing.T) {
+	each(t, databases, func(t *testing.T, b backend) {
+		tables := []string{"texts"}
+		if b.dialect == sqlstore.SQLite {
+			tables = []string{"vocabulary", "words", "texts"}
+		}
+		for _, table := range tables {
+			db := b.connect(t, b.dsn(t))
+			s, err := sqlstore.Open(t.Context(), db, b.dialect, sqlstore.Search())
+			require.NoError(t, err)
+			_, err = db.ExecContext(t.Context(), "DROP TABLE ticket_"+table)
+			require.NoError(t, err)
+			_, err = s.Search(t.Context(), ticket.SearchQuery{Text: "word*"})
+			var e *sqlstore.SchemaError
+			require.ErrorAs(t, err, &e, table)
+			require.Equal(t, "search", e.Part, "%s: %v", table, err)
 		}
 	})
 }

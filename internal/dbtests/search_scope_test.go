@@ -52,3 +52,36 @@ func TestSearchReadsTheListOfAllTicketsOnlyIfItIsShort(t *testing.T) {
 		}
 	})
 }
+
+// An estimate that is out of date hides no ticket: more matches of others than a search reads
+// came after it.
+func TestSearchWithAStaleShare(t *testing.T) {
+	t.Parallel()
+	each(t, databases, func(t *testing.T, b backend) {
+		store, _ := b.open(t, b.search()...)
+		write := func(tenant string, from, n int) {
+			var list [][]ticket.Event
+			for i := from; i < from+n; i++ {
+				h := history(i*60, 1)[:1]
+				h[0].Set.Tenant = tenant
+				h[0].Subject, h[0].Fields = "word", nil
+				list = append(list, sealed(h))
+			}
+			_, err := store.Import(t.Context(), all(list))
+			require.NoError(t, err)
+			require.NoError(t, store.Maintain(t.Context()))
+		}
+		write("first", 0, 20)
+		for before := range 2 {
+			if before > 0 {
+				write("second", 20, 2500)
+			}
+			hits, err := store.Search(t.Context(), ticket.SearchQuery{Text: "word", Query: ticket.Query{Tenant: "first"}})
+			require.NoError(t, err)
+			require.Len(t, hits, 20)
+			for _, h := range hits {
+				require.Equal(t, "first", h.Ticket.Tenant)
+			}
+		}
+	})
+}
