@@ -22,7 +22,8 @@ import (
 // [ticket.FileStore].Delete, or wait for [ticket.Desk.SweepFiles].
 //
 // Notifications go first and tickets later, in transactions of some hundred rows, so others can
-// write in between. After an interruption, call it again. It reads the list of the search index
+// write in between. After an interruption, call it again; the number may then lack those of the
+// batch that was interrupted. It reads the list of the search index
 // once, of all tenants. How the bytes in the files of the database are overwritten is as after
 // [Store.Erase].
 func (s *Store) DeleteTenant(ctx context.Context, tenant string) (tickets int, err error) {

@@ -164,7 +164,7 @@ func TestDeleteTenant(t *testing.T) {
 			require.ErrorIs(t, err, context.Canceled)
 			require.Less(t, calls, 100)
 		}
-		require.Equal(t, tickets, n)
+		require.LessOrEqual(t, n, tickets, "a call that was interrupted at a commit does not know whether it counts")
 		require.Greater(t, calls, 3)
 		maintain(t, s)
 		unchanged(t)

@@ -79,6 +79,7 @@ func TestMigrationToVersion9(t *testing.T) {
 		s, err = sqlstore.Open(ctx, db, b.dialect, sqlstore.Search())
 		require.NoError(t, err)
 		require.NoError(t, s.Check(ctx))
+		require.NoError(t, s.Maintain(ctx))
 		hits, err := s.Search(ctx, ticket.SearchQuery{Text: "cas*"})
 		require.NoError(t, err)
 		require.Len(t, hits, 25)
