@@ -167,7 +167,7 @@ func run(ctx context.Context, names string, s *settings) (err error) {
 				return pgxpool.New(ctx, server.DSN("pgx", database))
 			}})
 		case "mariadb":
-			server, err := servers.StartMariaDB(ctx, servers.Settings(map[string]string{"innodb_buffer_pool_size": "2G"}))
+			server, err := servers.StartMariaDB(ctx, servers.Settings(map[string]string{"innodb_buffer_pool_size": "256M"}))
 			if err != nil {
 				return err
 			}
