@@ -12,8 +12,8 @@ var channelName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 // Every transaction that adds deliveries, or makes them pending again, notifies the
 // channel (NOTIFY, without a payload). [Store.Listen] calls listen, which wakes the
 // relay of a desk. Without this option, and on the other databases, among them CockroachDB
-// and YugabyteDB, a relay finds
-// the deliveries that another process committed within Relay.Poll.
+// and YugabyteDB, a relay finds the deliveries that another process committed within
+// Relay.Poll.
 //
 // Listening needs a connection of its own and more than database/sql offers, so your
 // application supplies listen in terms of its driver. listen must listen to the

@@ -23,9 +23,8 @@ import (
 //
 // Notifications go first and tickets later, in transactions of some hundred rows, so others can
 // write in between. After an interruption, call it again; the number may then lack those of the
-// batch that was interrupted. It reads the list of the search index
-// once, of all tenants. How the bytes in the files of the database are overwritten is as after
-// [Store.Erase].
+// batch that was interrupted. It reads the list of the search index once, of all tenants. How the
+// bytes in the files of the database are overwritten is as after [Store.Erase].
 func (s *Store) DeleteTenant(ctx context.Context, tenant string) (tickets int, err error) {
 	d := deletion{s: s, tenant: tenant}
 	for _, step := range []func(context.Context) (bool, error){
@@ -54,22 +53,6 @@ type deletion struct {
 	tickets int // removed so far
 }
 
-// batch runs a step that returns how many rows it has removed, in a transaction.
-func (d *deletion) batch(ctx context.Context, step func(context.Context, *session) (int, error)) (n int, err error) {
-	defer d.s.hold()()
-	err = d.s.together(ctx, func(ctx context.Context, x *session) error {
-		err := x.overwrite(ctx)
-		if err == nil {
-			n, err = step(ctx, x)
-		}
-		if err == nil && n > 0 {
-			err = x.toScrub(ctx)
-		}
-		return err
-	})
-	return n, err
-}
-
 // keys returns the keys of some rows of the tenant.
 func (d *deletion) keys(ctx context.Context, x *session, table, key, order string) (list []string, err error) {
 	err = x.rows(ctx, func(r *sql.Rows) error {
@@ -84,14 +67,14 @@ func (d *deletion) keys(ctx context.Context, x *session, table, key, order strin
 // rowsOf returns the step for a table that has one row for each key. An index has the order.
 func (d *deletion) rowsOf(table, key, order string) func(context.Context) (bool, error) {
 	return func(ctx context.Context) (bool, error) {
-		n, err := d.batch(ctx, func(ctx context.Context, x *session) (int, error) {
+		n, err := d.s.removing(ctx, func(ctx context.Context, x *session) (int64, error) {
 			list, err := d.keys(ctx, x, table, key, order)
 			if err != nil || len(list) == 0 {
 				return 0, err
 			}
 			in, args := amongst(list)
 			_, err = x.exec(ctx, "DELETE FROM {t}"+table+" WHERE tenant = ? AND "+key+in, append([]any{d.tenant}, args...)...)
-			return len(list), err
+			return int64(len(list)), err
 		})
 		return n == indexBatch, err
 	}
@@ -100,7 +83,7 @@ func (d *deletion) rowsOf(table, key, order string) func(context.Context) (bool,
 // someTickets removes tickets with their events.
 func (d *deletion) someTickets(ctx context.Context) (bool, error) {
 	removed := int64(0) // another call may be faster
-	n, err := d.batch(ctx, func(ctx context.Context, x *session) (int, error) {
+	n, err := d.s.removing(ctx, func(ctx context.Context, x *session) (int64, error) {
 		list, err := d.keys(ctx, x, "tickets", "id", "stage, created, id")
 		if removed = 0; err != nil || len(list) == 0 {
 			return 0, err
@@ -110,7 +93,7 @@ func (d *deletion) someTickets(ctx context.Context) (bool, error) {
 			return 0, err
 		}
 		_, err = x.exec(ctx, "DELETE FROM {t}events WHERE ticket"+in, args...)
-		return len(list), err
+		return int64(len(list)), err
 	})
 	if err == nil {
 		d.tickets += int(removed)
@@ -120,7 +103,7 @@ func (d *deletion) someTickets(ctx context.Context) (bool, error) {
 
 // someLabels removes the first labels, up to one that has enough before it.
 func (d *deletion) someLabels(ctx context.Context) (more bool, err error) {
-	_, err = d.batch(ctx, func(ctx context.Context, x *session) (int, error) {
+	_, err = d.s.removing(ctx, func(ctx context.Context, x *session) (int64, error) {
 		var label string
 		var created int64
 		more, err = x.one(ctx, []any{&label, &created},
@@ -136,8 +119,7 @@ func (d *deletion) someLabels(ctx context.Context) (more bool, err error) {
 		default:
 			text, args = text+" AND (label < ? OR label = ? AND created <= ?)", append(args, label, label, created)
 		}
-		n, err := x.exec(ctx, text, args...)
-		return int(n), err
+		return x.exec(ctx, text, args...)
 	})
 	return more, err
 }
@@ -150,10 +132,9 @@ func (d *deletion) unlisted() func(context.Context) (bool, error) {
 	return func(ctx context.Context) (more bool, err error) {
 		gone, more, err := d.gone(ctx, &last)
 		if err == nil && len(gone) > 0 {
-			_, err = d.batch(ctx, func(ctx context.Context, x *session) (int, error) {
+			_, err = d.s.removing(ctx, func(ctx context.Context, x *session) (int64, error) {
 				in, args := amongst(gone)
-				n, err := x.exec(ctx, "DELETE FROM {t}unindexed WHERE id"+in, args...)
-				return int(n), err
+				return x.exec(ctx, "DELETE FROM {t}unindexed WHERE id"+in, args...)
 			})
 		}
 		return more, err
@@ -208,7 +189,9 @@ func (d *deletion) indexed() func(context.Context) (bool, error) {
 		if err != nil || len(places) == 0 {
 			return false, err
 		}
-		_, err = d.batch(ctx, func(ctx context.Context, x *session) (int, error) { return len(places), d.unindex(ctx, x, places) })
+		_, err = d.s.removing(ctx, func(ctx context.Context, x *session) (int64, error) {
+			return int64(len(places)), d.unindex(ctx, x, places)
+		})
 		return len(places) == indexBatch, err
 	}
 }

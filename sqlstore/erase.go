@@ -98,6 +98,23 @@ func (w *writing) erase(ctx context.Context, x *session, e *ticket.EraseCommit, 
 	return x.toScrub(ctx)
 }
 
+// removing runs work, which returns how many rows it removed or changed, in one transaction. On
+// SQLite the bytes are then overwritten; see Erase.
+func (s *Store) removing(ctx context.Context, work func(context.Context, *session) (int64, error)) (changed int64, err error) {
+	defer s.hold()()
+	err = s.together(ctx, func(ctx context.Context, x *session) error {
+		err := x.overwrite(ctx)
+		if err == nil {
+			changed, err = work(ctx, x)
+		}
+		if err == nil && changed > 0 {
+			err = x.toScrub(ctx)
+		}
+		return err
+	})
+	return changed, err
+}
+
 // toScrub counts an erasure for scrub.
 func (x *session) toScrub(ctx context.Context) error {
 	if x.s.dialect != SQLite {

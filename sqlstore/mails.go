@@ -507,24 +507,12 @@ func (s *Store) ForgetMails(ctx context.Context, tenant string, ids []ticket.ID)
 	})
 }
 
-// changeMails runs work, which removes something, in one transaction. On SQLite the bytes are then
-// overwritten; see Erase.
+// changeMails runs work, which removes something, in one transaction.
 func (s *Store) changeMails(ctx context.Context, what string, work func(context.Context, *session) (int64, error)) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	defer s.hold()()
-	changed := int64(0)
-	err := s.together(ctx, func(ctx context.Context, x *session) error {
-		err := x.overwrite(ctx)
-		if err == nil {
-			changed, err = work(ctx, x)
-		}
-		if err == nil && changed > 0 {
-			err = x.toScrub(ctx)
-		}
-		return err
-	})
+	changed, err := s.removing(ctx, work)
 	if err != nil {
 		return 0, s.explain(ctx, what, err)
 	}

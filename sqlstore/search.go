@@ -222,9 +222,9 @@ func (s *Store) windowed(tokens [][]string, newest int) (string, []any) {
 	return "SELECT place FROM " + from + " WHERE " + strings.Join(all, " AND "), args
 }
 
-// byIndex makes PostgreSQL's planner use the index. On other databases it only calls f. The planner assumes that many
-// tickets contain two common words together, and so it scans the rows until it has
-// enough. If no ticket contains both, it scans the whole table. A plan for any words would
+// byIndex makes PostgreSQL's planner use the index. On other databases it only calls f. The
+// planner assumes that many tickets contain two common words together, and so it scans the
+// rows until it has enough. If no ticket contains both, it scans the whole table. A plan for any words would
 // not know whether few tickets are in a part of time. The tickets are spread over the disk, so
 // the server reads many at once, where the system can.
 func (s *Store) byIndex(ctx context.Context, f func(*session) error) error {

@@ -1,7 +1,6 @@
 package dbtests_test
 
 import (
-	"database/sql"
 	"testing"
 	"time"
 
@@ -9,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ticketkit/ticket"
-	"github.com/ticketkit/ticket/internal/dbtests"
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
@@ -32,13 +30,7 @@ func TestRoundTripsOfARelay(t *testing.T) {
 		t.Run(c.backend.name, func(t *testing.T) {
 			t.Parallel()
 			ctx := t.Context()
-			counter := &counter{}
-			db := sql.OpenDB(counted(t, c.backend, counter))
-			t.Cleanup(func() { require.NoError(t, db.Close()) })
-			db.SetMaxIdleConns(dbtests.Connections)
-			store, err := sqlstore.Open(ctx, db, c.backend.dialect)
-			require.NoError(t, err)
-			desk := callDesk(t, store)
+			desk, store, counter := countedDesk(t, c.backend)
 			const n = 32
 			batch := func() calls {
 				for range n {

@@ -72,13 +72,7 @@ func TestRoundTrips(t *testing.T) {
 		t.Run(c.backend.name, func(t *testing.T) {
 			t.Parallel()
 			ctx := t.Context()
-			counter := &counter{}
-			db := sql.OpenDB(counted(t, c.backend, counter))
-			t.Cleanup(func() { require.NoError(t, db.Close()) })
-			db.SetMaxIdleConns(dbtests.Connections)
-			store, err := sqlstore.Open(ctx, db, c.backend.dialect)
-			require.NoError(t, err)
-			desk := callDesk(t, store)
+			desk, _, counter := countedDesk(t, c.backend)
 
 			const n = 10
 			open := func() ticket.ID {
@@ -91,7 +85,7 @@ func TestRoundTrips(t *testing.T) {
 				return tk.ID
 			}
 			id := open()
-			_, err = desk.Do(ctx, callAgent, id, ticket.Action{Name: ticket.ActionTake})
+			_, err := desk.Do(ctx, callAgent, id, ticket.Action{Name: ticket.ActionTake})
 			require.NoError(t, err)
 			do := func() {
 				for range n / 2 {
@@ -183,6 +177,17 @@ func (c *counter) take() calls {
 	return calls{
 		c.prepares.Swap(0), c.begins.Swap(0), c.queries.Swap(0), c.execs.Swap(0), c.commits.Swap(0), c.rollbacks.Swap(0), c.trips.Swap(0),
 	}
+}
+
+// countedDesk returns a desk on a store of which what reaches the driver is counted.
+func countedDesk(t *testing.T, b backend) (*ticket.Desk, *sqlstore.Store, *counter) {
+	c := &counter{}
+	db := sql.OpenDB(counted(t, b, c))
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	db.SetMaxIdleConns(dbtests.Connections)
+	store, err := sqlstore.Open(t.Context(), db, b.dialect)
+	require.NoError(t, err)
+	return callDesk(t, store), store, c
 }
 
 // counted returns a backend's connector that counts.

@@ -433,10 +433,7 @@ func (s *Server) Set(settings map[string]string) {
 func (s *Server) Restart(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopped {
-		return s.errorf("%w", errStopped)
-	}
-	if err := s.shutDown(); err != nil {
+	if err := s.halt(); err != nil {
 		return err
 	}
 	ctx, cancel := withDeadline(ctx)
@@ -451,15 +448,20 @@ func (s *Server) Restart(ctx context.Context) error {
 	}
 }
 
+// halt shuts the server down, in order to start it again.
+func (s *Server) halt() error {
+	if s.stopped {
+		return s.errorf("%w", errStopped)
+	}
+	return s.shutDown()
+}
+
 // Follow makes a PostgreSQL a standby of another one, as [Standby] does: it stops the server,
 // replaces its data, and starts it again.
 func (s *Server) Follow(ctx context.Context, primary *Server) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopped {
-		return s.errorf("%w", errStopped)
-	}
-	if err := s.shutDown(); err != nil {
+	if err := s.halt(); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(s.Data())
