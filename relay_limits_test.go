@@ -83,8 +83,8 @@ func TestAnAttemptHasAllOfItsTime(t *testing.T) {
 	}{
 		"as many as it takes at once": {limits{4, 0}, 7 * time.Second, 4, 0},
 		"one":                         {limits{1, 0}, 40 * time.Second, 1, 0},
-		"no more than the batch":      {limits{1000, 0}, 7 * time.Second, 32, 0},
-		"says nothing":                {limits{}, 7 * time.Second, 32, 0},
+		"no more than the batch":      {limits{1000, 0}, 7 * time.Second, 64, 0},
+		"says nothing":                {limits{}, 7 * time.Second, 64, 0},
 		"longer than the lease":       {limits{4, 10 * time.Minute}, 9 * time.Minute, 4, 0},
 		"longer than it says":         {limits{4, 2 * time.Minute}, 5 * time.Minute, 4, -1},
 	} {

@@ -14,9 +14,10 @@ import (
 )
 
 // A worker delivers for one notifier in one call of Run or Deliver. It claims
-// deliveries, attempts each in its own goroutine, and settles those that have ended
-// while others are in flight. Relay.Batch and the notifier's limits bound how many
-// are in flight. A slow attempt delays none that is claimed later.
+// deliveries, looks up what they tell of, attempts each in its own goroutine, and
+// settles those that have ended. It does these four for different deliveries at the
+// same time. Relay.Batch and the notifier's limits bound how many are in flight. A
+// slow attempt delays none that is claimed later.
 //
 // This file has the worker and one attempt: claim, begin, attempt, outcome, settle.
 type worker struct {
@@ -25,7 +26,10 @@ type worker struct {
 	n        Notifier
 	lease    time.Duration   // longer than an attempt takes
 	hurry    context.Context // done when settling must end soon
-	busy     int             // deliveries in flight
+	busy     int             // deliveries in flight: claimed, and not being settled
+	looking  atomic.Int64    // of these, being looked up
+	lookups  int             // that have not reported
+	looked   chan error      // the results of lookups; has room for all of them
 	ended    chan Settlement // has room for all of them
 	settling bool            // one call at a time; attempts that end during it wait for the next
 	settled  chan error      // the result of settling
@@ -45,7 +49,7 @@ func newWorker(hurry context.Context, d *Desk, name string, n Notifier) *worker 
 	if timeout > 0 {
 		lease = max(lease, min(timeout, longestLease)/3*4)
 	}
-	return &worker{d: d, name: name, n: n, lease: lease, hurry: hurry, ended: make(chan Settlement, width), settled: make(chan error, 1)}
+	return &worker{d: d, name: name, n: n, lease: lease, hurry: hurry, looked: make(chan error, width), ended: make(chan Settlement, width), settled: make(chan error, 1)}
 }
 
 // longestLease bounds the lease that a notifier's timeout leads to.
@@ -57,7 +61,7 @@ func (w *worker) room() int {
 }
 
 // idle reports whether nothing is in flight or being settled.
-func (w *worker) idle() bool { return w.busy == 0 && !w.settling }
+func (w *worker) idle() bool { return w.busy == 0 && w.lookups == 0 && !w.settling }
 
 // next returns the channel of ended attempts, or nil while others are being settled.
 func (w *worker) next() <-chan Settlement {
@@ -93,6 +97,9 @@ func (w *worker) clear(ctx context.Context) (first error) {
 		select {
 		case <-done:
 		case <-freed: // by another Run or Deliver
+		case err := <-w.looked:
+			w.lookups--
+			first = cmp.Or(first, err)
 		case s := <-w.next():
 			w.settle(ctx, s)
 		case err := <-w.settled:
@@ -144,6 +151,12 @@ func (w *worker) stay(ctx, attempts context.Context) {
 		case <-poll.C:
 			look, rest = true, false
 			poll.Reset(w.d.cfg.Relay.Poll)
+		case err := <-w.looked:
+			w.lookups--
+			if err != nil && ctx.Err() == nil {
+				w.d.trouble(ctx, "deliver", err)
+				look, rest = true, true
+			}
 		case s := <-w.next():
 			w.settle(ctx, s)
 		case err := <-w.settled:
@@ -161,13 +174,15 @@ type batch struct {
 	left   atomic.Int64       // attempts that have not ended
 }
 
-// claim claims as many due deliveries as there is room for and begins their
-// attempts. It returns how many it found and how many it asked for.
+// claim claims due deliveries, and begins to look up what they tell of. It returns
+// how many it found and how many it asked for: at most half of the places, so that
+// one batch is claimed or settled while another is looked up.
 func (w *worker) claim(ctx, attempts context.Context) (found, asked int, err error) {
 	// Start the timeout before the claim, so that the attempts end within the lease.
 	attempts, cancel := context.WithTimeout(attempts, w.lease/4*3)
 	b := &batch{cancel: cancel} // called by the attempt that ends last
-	places := w.d.calls.reserve(w.name, cap(w.ended), cap(w.ended)-w.busy)
+	width := cap(w.ended)
+	places := w.d.calls.reserve(w.name, width, min(width-w.busy, (width+1)/2))
 	var rows []Delivery
 	if places > 0 {
 		// A claim that takes longer than its lease is worth nothing, and a database that hangs may
@@ -185,22 +200,32 @@ func (w *worker) claim(ctx, attempts context.Context) (found, asked int, err err
 		return 0, places, err
 	}
 	w.busy += len(rows)
+	w.looking.Add(int64(len(rows)))
+	w.lookups++
 	b.left.Store(int64(len(rows)))
-	contexts := w.d.deliveryContexts(attempts, rows)
+	go func() { w.looked <- w.lookUp(attempts, b, rows) }()
+	return len(rows), places, err
+}
+
+// lookUp looks up what the deliveries of a batch tell of, and begins their attempts.
+// Those that it cannot look up end. It returns the error of a store that failed.
+func (w *worker) lookUp(ctx context.Context, b *batch, rows []Delivery) (err error) {
+	contexts := w.d.deliveryContexts(ctx, rows)
+	w.looking.Add(int64(-len(rows)))
 	for i := range rows {
 		switch {
 		case contexts[i].err == nil:
-			w.begin(attempts, b, &rows[i], contexts[i].DeliveryContext)
+			w.begin(ctx, b, &rows[i], contexts[i].DeliveryContext)
 		case contexts[i].alone:
 			w.d.calls.release(w.name, 1)
-			w.end(b, w.d.failed(attempts, &rows[i], contexts[i].err))
+			w.end(b, w.d.failed(ctx, &rows[i], contexts[i].err))
 		default:
 			w.d.calls.release(w.name, 1)
-			w.end(b, w.d.putOff(attempts, &rows[i], contexts[i].err))
+			w.end(b, w.d.putOff(ctx, &rows[i], contexts[i].err))
 			err = contexts[i].err
 		}
 	}
-	return len(rows), places, err
+	return err
 }
 
 // end is called once for each delivery.
@@ -253,12 +278,12 @@ func (w *worker) begin(ctx context.Context, b *batch, row *Delivery, about *Deli
 const linger = time.Millisecond
 
 // settle begins to record the outcome of an attempt, together with those that end
-// right after it.
+// right after it. It does not wait for a batch that is being looked up.
 func (w *worker) settle(ctx context.Context, first Settlement) {
 	list := append(make([]Settlement, 0, w.busy), first)
 	timer := time.NewTimer(linger)
 	defer timer.Stop()
-	for waiting := true; waiting && len(list) < w.busy; {
+	for waiting := true; waiting && len(list) < w.busy-int(w.looking.Load()); {
 		select {
 		case s := <-w.ended:
 			list = append(list, s)

@@ -11,7 +11,7 @@ import (
 )
 
 // batch is how many deliveries are claimed and settled at once: as many as the relay
-// has in flight by default.
+// claims at once by default.
 const batch = 32
 
 // A shape is the form of the statements for a database.
