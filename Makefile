@@ -139,7 +139,7 @@ contend: ## 64 callers in 4 processes act on one ticket, on every store
 	cd internal/dbtests && go test -count=1 -run '^TestContention$$' -v . -contend.actions 50
 
 .PHONY: scale
-scale: ## a million tickets in SQLite and PostgreSQL; SCALE='-store sqlite -tickets 20000' selects
+scale: ## a million tickets in SQLite and PostgreSQL; SCALE='-store mariadb' or '-store sqlite -tickets 20000' selects
 	go run ./internal/dbtests/cmd/scale $(SCALE)
 
 # The sets in testdata, and those of a folder of real reports beside the checkout, if there is

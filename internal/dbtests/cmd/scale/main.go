@@ -3,7 +3,8 @@
 // full-text search, pages of package web, and a Do. It compares the Do with that of a
 // database of a thousand tickets in the same run.
 //
-//	go run ./internal/dbtests/cmd/scale                                # both, a million
+//	go run ./internal/dbtests/cmd/scale                                # SQLite and PostgreSQL, a million
+//	go run ./internal/dbtests/cmd/scale -store mariadb
 //	go run ./internal/dbtests/cmd/scale -store sqlite -tickets 20000   # a minute
 //	go run ./internal/dbtests/cmd/scale -store sqlite -dir /var/tmp/s  # keeps the file, and uses it again
 //
@@ -11,8 +12,9 @@
 // Store.Maintain fills the search index. The settings are durable: SQLite in WAL
 // mode with synchronous=FULL and a page cache of 64 MB for each connection (with its
 // default of 2 MB, reads that are scattered over the tables take three to four times
-// as long), PostgreSQL with 1 GB of shared buffers and fsync. A missed aim does not
-// change the exit status, which is 0 after a measurement.
+// as long), PostgreSQL with 1 GB of shared buffers and fsync, MariaDB with a buffer pool of 1 GB
+// and a synced log. A missed aim does not change the exit status, which is 0 after a
+// measurement.
 package main
 
 import (
@@ -36,7 +38,6 @@ import (
 	"github.com/ticketkit/ticket/internal/dbtests"
 	"github.com/ticketkit/ticket/internal/dbtests/cputime"
 	"github.com/ticketkit/ticket/internal/dbtests/machine"
-	"github.com/ticketkit/ticket/internal/dbtests/servers"
 	"github.com/ticketkit/ticket/sqlstore"
 )
 
@@ -45,7 +46,7 @@ type settings struct {
 	archived int // of them, the oldest
 	calls    int
 	dir      string
-	postgres string
+	given    map[string]*string // the data source name of a database that is kept, by store
 	cache    int
 	profile  string
 	only     *regexp.Regexp
@@ -68,12 +69,15 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	s := settings{out: os.Stdout}
 	flags := flag.NewFlagSet("scale", flag.ContinueOnError)
-	stores := flags.String("store", "sqlite,postgres", "the databases: sqlite (modernc), sqlite3 (mattn; build with -tags sqlite_fts5), postgres")
+	stores := flags.String("store", "sqlite,postgres", "the databases: sqlite (modernc), sqlite3 (mattn; build with -tags sqlite_fts5), postgres, mariadb")
 	flags.IntVar(&s.tickets, "tickets", 1_000_000, "the number of tickets")
 	flags.IntVar(&s.archived, "archived", 0, "how many of the oldest tickets are archived, if they are closed; another file is kept for each number")
 	flags.IntVar(&s.calls, "calls", 1000, "the number of measured calls of each kind")
 	flags.StringVar(&s.dir, "dir", "", "the folder that keeps SQLite's file for the next run; default: the file is removed")
-	flags.StringVar(&s.postgres, "postgres", "", "the data source name of an empty PostgreSQL database, or one from an earlier run, which is kept; default: a private server")
+	s.given = map[string]*string{
+		"postgres": flags.String("postgres", "", "the data source name of an empty PostgreSQL database, or one from an earlier run, which is kept; default: a private server"),
+		"mariadb":  flags.String("mariadb", "", "the same for MariaDB"),
+	}
 	flags.IntVar(&s.cache, "cache", 64, "SQLite's page cache in MB for each connection; 0 means its default, 2 MB")
 	flags.StringVar(&s.profile, "cpuprofile", "", "write a profile of the calls to this file")
 	only := flags.String("only", ".", "only calls whose name this regular expression matches")
@@ -104,6 +108,8 @@ type place struct {
 	size     func(context.Context) (int64, error) // in bytes
 	numbered bool                                 // placeholders
 	later    []string                             // statements that create the state of some time later
+	// processes returns the server processes that serve this program.
+	processes func(context.Context) ([]int, error)
 }
 
 func (s *settings) say(format string, args ...any) { _, _ = fmt.Fprintf(s.out, format+"\n", args...) }
@@ -135,40 +141,39 @@ func measureStore(ctx context.Context, s *settings, name string) (err error) {
 			return err
 		}
 		defer tidy(little.db.Close)
-	case "postgres":
+	case "postgres", "mariadb":
 		s.cache = 0
-		server, err := servers.StartPostgres(ctx, servers.Settings(map[string]string{
-			"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "15min", "maintenance_work_mem": "256MB",
-		}))
+		k := kinds[name]
+		server, err := k.start(ctx)
 		if err != nil {
 			return err
 		}
 		defer tidy(server.Stop)
-		dsns := [2]string{s.postgres}
+		dsns := [2]string{*s.given[name]}
 		for i, database := range []string{"large", "small"} {
 			if dsns[i] == "" {
 				if err := server.CreateDatabase(ctx, database); err != nil {
 					return err
 				}
-				dsns[i] = server.DSN("pgx", database)
+				dsns[i] = server.DSN(k.driver, database)
 			}
 		}
-		if large, err = openPostgres(ctx, dsns[0], s.tickets, s.archived); err != nil {
+		if large, err = k.open(ctx, dsns[0], s.tickets, s.archived); err != nil {
 			return err
 		}
 		defer tidy(large.db.Close)
-		if little, err = openPostgres(ctx, dsns[1], small, 0); err != nil {
+		if little, err = k.open(ctx, dsns[1], small, 0); err != nil {
 			return err
 		}
 		defer tidy(little.db.Close)
 	default:
-		return fmt.Errorf("unknown store; use sqlite, sqlite3 or postgres")
+		return fmt.Errorf("unknown store; use sqlite, sqlite3, postgres or mariadb")
 	}
 
 	var version string
 	ask := "SELECT sqlite_version()"
-	if name == "postgres" {
-		ask = "SHOW server_version"
+	if k, ok := kinds[name]; ok {
+		ask = k.version
 	}
 	if err := large.db.QueryRowContext(ctx, ask).Scan(&version); err != nil {
 		return err
@@ -216,19 +221,7 @@ func openSQLite(ctx context.Context, driver, file string, cache, tickets, archiv
 		}
 		return info.Size(), nil
 	}
-	return p, nil
-}
-
-func openPostgres(ctx context.Context, dsn string, tickets, archived int) (*place, error) {
-	p, err := open(ctx, "pgx", dsn, sqlstore.Postgres, tickets, archived)
-	if err != nil {
-		return nil, err
-	}
-	p.numbered = true
-	p.later = []string{"VACUUM (ANALYZE)", "CHECKPOINT"} // as autovacuum does sooner or later
-	p.size = func(ctx context.Context) (n int64, err error) {
-		return n, p.db.QueryRowContext(ctx, "SELECT pg_database_size(current_database())").Scan(&n)
-	}
+	p.processes = func(context.Context) ([]int, error) { return nil, nil }
 	return p, nil
 }
 

@@ -73,26 +73,6 @@ func (c *call) measure(ctx context.Context, p *place, r *rand.Rand, calls int) (
 	return samples, nil
 }
 
-// processes returns the server processes that serve this program.
-func (p *place) processes(ctx context.Context) (list []int, err error) {
-	if !p.numbered {
-		return nil, nil
-	}
-	rows, err := p.db.QueryContext(ctx, "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var pid int
-		if err := rows.Scan(&pid); err != nil {
-			return nil, err
-		}
-		list = append(list, pid)
-	}
-	return list, rows.Err()
-}
-
 type figures struct{ median, p99, worst, work time.Duration } // work is the p99 of sample.work
 
 func figuresOf(samples []sample) (f figures) {
