@@ -1,12 +1,16 @@
 package ticket_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -273,4 +277,124 @@ func TestNotifierNamesAndBatchesAreChecked(t *testing.T) {
 	cfg.Relay.Batch = math.MaxInt
 	_, err = ticket.NewDesk(memstore.New(), cfg)
 	require.ErrorIs(t, err, ticket.ErrInvalid)
+}
+
+// slowLookups is a store whose first look-up takes long.
+type slowLookups struct {
+	*memstore.Store
+
+	first   time.Duration
+	lookups atomic.Int64
+	claims  []int // how many deliveries each claim asked for
+	settled []time.Time
+}
+
+func (s *slowLookups) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+	s.claims = append(s.claims, r.Limit)
+	return s.Store.Claim(ctx, r)
+}
+
+func (s *slowLookups) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, since time.Time, most int) ([]ticket.DeliveryContext, error) {
+	if s.lookups.Add(1) == 1 {
+		time.Sleep(s.first)
+	}
+	return s.Store.DeliveryContexts(ctx, rows, since, most)
+}
+
+func (s *slowLookups) Settle(ctx context.Context, list []ticket.Settlement) error {
+	s.settled = append(s.settled, time.Now())
+	return s.Store.Settle(ctx, list)
+}
+
+// While a batch is looked up, the next one is claimed, attempted and settled. A claim asks
+// for half of the places.
+func TestALookUpHoldsUpNoOtherBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowLookups{Store: memstore.New(), first: 10 * time.Second}
+		var calls []time.Duration
+		var mu sync.Mutex
+		begin := time.Now()
+		n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error {
+			mu.Lock()
+			defer mu.Unlock()
+			calls = append(calls, time.Since(begin))
+			return nil
+		})
+		desk, err := ticket.NewDesk(store, ticket.Config{Notifiers: map[string]ticket.Notifier{"mail": n}, Relay: ticket.Relay{Batch: 4, Poll: time.Hour}})
+		require.NoError(t, err)
+		for i := range 5 {
+			_, err := desk.Open(t.Context(), ticket.Requester(ticket.Person{ID: fmt.Sprint(i)}), ticket.Draft{Subject: "No ink"})
+			require.NoError(t, err)
+		}
+		begin = time.Now()
+		sum, err := desk.Deliver(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, ticket.DeliveryCounts{Done: len(calls)}, sum)
+		require.GreaterOrEqual(t, len(calls), 5)
+		slices.Sort(calls)
+		late := len(calls) - 2 // the first batch
+		require.Less(t, calls[late-1], time.Second, "the others do not wait")
+		require.Equal(t, 10*time.Second, calls[late])
+		require.Less(t, store.settled[0].Sub(begin), time.Second, "they are settled meanwhile")
+		require.Equal(t, 2, slices.Max(store.claims))
+	})
+}
+
+// A store that fails in a look-up rests the worker until the next poll.
+func TestALookUpThatFailsIsReportedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &failingLookups{Store: memstore.New()}
+		store.fails.Store(true)
+		var log bytes.Buffer
+		quiet := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { return nil })
+		desk, err := ticket.NewDesk(store, ticket.Config{
+			Logger: slog.New(slog.NewTextHandler(&log, nil)), Notifiers: map[string]ticket.Notifier{"mail": quiet}, Relay: ticket.Relay{Batch: 4, Poll: time.Minute},
+		})
+		require.NoError(t, err)
+		for i := range 10 {
+			_, err := desk.Open(t.Context(), ticket.Requester(ticket.Person{ID: fmt.Sprint(i)}), ticket.Draft{Subject: "No ink"})
+			require.NoError(t, err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- desk.Run(t.Context()) }()
+		time.Sleep(30 * time.Second)
+		claims := store.claims.Load()
+		require.LessOrEqual(t, claims, int64(4), "it does not claim all that is due")
+		store.fails.Store(false)
+		time.Sleep(10 * time.Minute)
+		page, err := store.Deliveries(t.Context(), ticket.DeliveryQuery{State: []ticket.DeliveryState{ticket.DeliveryPending}})
+		require.NoError(t, err)
+		require.Empty(t, page.Deliveries)
+		require.NoError(t, desk.Shutdown(t.Context()))
+		require.NoError(t, <-ended)
+		require.LessOrEqual(t, strings.Count(log.String(), "cannot deliver"), int(claims))
+		require.Contains(t, log.String(), "cannot deliver")
+	})
+}
+
+// failingLookups is a store that fails on request.
+type failingLookups struct {
+	*memstore.Store
+
+	fails  atomic.Bool
+	claims atomic.Int64
+}
+
+func (s *failingLookups) Claim(ctx context.Context, r ticket.ClaimRequest) ([]ticket.Delivery, error) {
+	s.claims.Add(1)
+	return s.Store.Claim(ctx, r)
+}
+
+func (s *failingLookups) DeliveryContexts(ctx context.Context, rows []ticket.Delivery, since time.Time, most int) ([]ticket.DeliveryContext, error) {
+	if s.fails.Load() {
+		return nil, errors.New("down")
+	}
+	return s.Store.DeliveryContexts(ctx, rows, since, most)
+}
+
+func (s *failingLookups) Receipt(ctx context.Context, tenant, key string) (ticket.Receipt, error) {
+	if s.fails.Load() {
+		return ticket.Receipt{}, errors.New("down")
+	}
+	return s.Store.Receipt(ctx, tenant, key)
 }

@@ -191,8 +191,8 @@ func measureSQLite(ctx context.Context, s *settings, driver string) (results []r
 // _txlock=immediate, which the store does not need. A longer timeout lets callers
 // that compete for the lock succeed.
 //
-// The page cache holds the whole database. All connections of a process share one
-// cache (SQLITE_ENABLE_MEMORY_MANAGEMENT). With the default of 2 MB for each, the
+// The page cache holds the whole database. With modernc, all connections of a process share
+// one (SQLITE_ENABLE_MEMORY_MANAGEMENT). With the default of 2 MB for each, the
 // contestants take pages from each other, and who reads them again is luck.
 func sqliteDSN(driver, file, synchronous string, timeout time.Duration) string {
 	const cache = 128 << 10 // KiB
