@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/handler"
 )
 
 // Handler is the REST interface. Make one with [New].
@@ -213,120 +214,17 @@ func size(r *http.Request) int {
 
 // route finds the operation.
 func (c *call) route() error {
-	parts, ok := c.h.below(c.r)
-	if !ok {
-		return &problem{kind: kindNotFound}
-	}
-	method := c.r.Method
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
 	var allow []string
-	for _, op := range c.h.ops {
-		path, ok := matches(op.path, parts)
-		if !ok {
-			continue
-		}
-		if op.method == method {
-			c.op, c.path = op, path
-			return nil
-		}
-		allow = append(allow, op.method)
-	}
-	if allow == nil {
+	c.op, c.path, allow = handler.Find(c.h.ops, func(o *operation) (string, []string) { return o.method, o.path },
+		c.r.Method, handler.Below(c.r, c.h.cfg.Prefix))
+	switch {
+	case c.op != nil:
+		return nil
+	case allow == nil:
 		return &problem{kind: kindNotFound}
+	default:
+		return &problem{kind: kindMethod, header: http.Header{"Allow": {strings.Join(allow, ", ")}}}
 	}
-	if slices.Contains(allow, http.MethodGet) {
-		allow = append(allow, http.MethodHead)
-	}
-	slices.Sort(allow)
-	return &problem{kind: kindMethod, header: http.Header{"Allow": {strings.Join(slices.Compact(allow), ", ")}}}
-}
-
-// matches compares a path with the pattern of an operation, and returns the parts that stand for
-// something.
-func matches(pattern, parts []string) (map[string]string, bool) {
-	if len(pattern) != len(parts) {
-		return nil, false
-	}
-	var named map[string]string
-	for i, p := range pattern {
-		if name, ok := strings.CutPrefix(p, "{"); ok {
-			if parts[i] == "" {
-				return nil, false
-			}
-			if named == nil {
-				named = map[string]string{}
-			}
-			named[strings.TrimSuffix(name, "}")] = parts[i]
-		} else if p != parts[i] {
-			return nil, false
-		}
-	}
-	return named, true
-}
-
-// below returns the parts of the request's path below the place where the handler is mounted.
-func (h *Handler) below(r *http.Request) ([]string, bool) {
-	parts := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
-	prefix := mountOf(h.cfg.Prefix, r.Pattern)
-	if len(prefix) > 0 && len(parts) >= len(prefix) && mounted(prefix, parts) && !stripped(r, prefix, parts) {
-		parts = parts[len(prefix):]
-	}
-	for i, p := range parts {
-		plain, err := url.PathUnescape(p)
-		if err != nil {
-			return nil, false
-		}
-		parts[i] = plain
-	}
-	return parts, true
-}
-
-// mountOf returns the parts of the path at which the handler is mounted, by the configuration or
-// by the pattern of a router, such as "GET example.org/help/", "/{shop}/help/{rest...}" and
-// "/help/*".
-func mountOf(prefix, pattern string) (parts []string) {
-	if prefix == "" {
-		if _, after, ok := strings.Cut(pattern, " "); ok {
-			pattern = after
-		}
-		i := strings.IndexByte(pattern, '/')
-		if i < 0 {
-			return nil
-		}
-		prefix = pattern[i:]
-	}
-	for part := range strings.SplitSeq(strings.Trim(prefix, "/"), "/") {
-		if part == "" || part == "*" || part == "{$}" || strings.HasSuffix(part, "...}") {
-			break
-		}
-		parts = append(parts, part)
-	}
-	return parts
-}
-
-// mounted reports whether a path begins with these parts, of which some may stand for any.
-func mounted(prefix, parts []string) bool {
-	for i, p := range prefix {
-		plain, err := url.PathUnescape(parts[i])
-		if err != nil || !strings.HasPrefix(p, "{") && p != plain {
-			return false
-		}
-	}
-	return true
-}
-
-// stripped reports whether http.StripPrefix took the prefix from a path that begins with it even
-// so: a resource has the name of the mount.
-func stripped(r *http.Request, prefix, parts []string) bool {
-	sent, err := url.ParseRequestURI(r.RequestURI)
-	if err != nil {
-		return false
-	}
-	whole := strings.Split(strings.TrimPrefix(sent.EscapedPath(), "/"), "/")
-	before := len(whole) - len(parts)
-	return before >= len(prefix) && slices.Equal(whole[before:], parts) && mounted(prefix, whole[before-len(prefix):])
 }
 
 // read keeps what the client sent.

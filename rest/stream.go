@@ -2,13 +2,12 @@ package rest
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
 	"sync"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/handler"
 )
 
 // streams counts and ends the open streams of events.
@@ -120,76 +119,41 @@ func (c *call) streamChanges() error {
 		return &problem{kind: kindUnavailable, detail: "There are too many streams, or the server is about to end.", header: http.Header{"Retry-After": {"5"}}}
 	}
 	defer c.h.streams.leave(st)
+	var s *handler.Stream
 	for change, err := range c.h.watch(ctx, c.actor, ticket.Cursor(c.r.Header.Get("Last-Event-ID"))) {
 		if err != nil {
-			if c.w.begun || ctx.Err() != nil {
+			if s != nil || ctx.Err() != nil {
 				return nil // who connects again gets the answer
 			}
 			return err
 		}
-		if !c.w.begun {
-			c.begin()
+		if s == nil {
+			s = handler.NewStream(c.w, c.h.cfg.Limits.Stall)
 			if c.r.Method == http.MethodHead {
 				return nil
 			}
+			defer s.End()
 		}
-		if !c.send(change) {
+		if !send(s, change) {
 			return nil
 		}
 	}
-	if !c.w.begun { // the desk ends
+	if s == nil { // the desk ends
 		return &problem{kind: kindUnavailable, header: http.Header{"Retry-After": {"5"}}}
 	}
 	return nil
 }
 
-// begin starts the stream. The server may have set a deadline for reading the request, at the end
-// of which net/http would take the connection for one that is gone.
-func (c *call) begin() {
-	c.noDeadline()
-	head := c.w.Header()
-	head.Set("Content-Type", mediaEvents)
-	head.Set("X-Accel-Buffering", "no") // so that nginx passes on each event at once
-	c.w.WriteHeader(http.StatusOK)
-}
-
 // send writes one change. It returns false if the client is gone or too slow.
-func (c *call) send(change ticket.Changed) bool {
-	b := make([]byte, 0, 256)
-	name := ""
+func send(s *handler.Stream, change ticket.Changed) bool {
+	id, name := string(change.Cursor), "change"
 	switch {
 	case change.Reset:
-		name = "reset"
-	case change.Ticket.IsZero(): // a sign of life, which moves the place to continue from
-		b = append(b, ":\n"...)
+		return s.Send("reset", id, struct{}{})
+	case change.Ticket.IsZero():
+		return s.Alive(id)
 	case change.Gone:
 		name = "gone"
-	default:
-		name = "change"
 	}
-	b = append(b, "id: "...)
-	b = append(b, change.Cursor...)
-	b = append(b, '\n')
-	if name != "" {
-		data := []byte("{}")
-		if !change.Reset {
-			var err error
-			data, err = json.Marshal(notice{Ticket: change.Ticket, Number: change.Number, Version: change.Version, Action: change.Action})
-			if err != nil {
-				return false
-			}
-		}
-		b = append(b, "event: "...)
-		b = append(b, name...)
-		b = append(b, "\ndata: "...)
-		b = append(b, data...)
-		b = append(b, '\n')
-	}
-	b = append(b, '\n')
-	c.writeDeadline(c.h.cfg.Limits.Stall)
-	if _, err := c.w.Write(b); err != nil {
-		return false
-	}
-	err := c.rc.Flush()
-	return err == nil || errors.Is(err, errors.ErrUnsupported)
+	return s.Send(name, id, notice{Ticket: change.Ticket, Number: change.Number, Version: change.Version, Action: change.Action})
 }

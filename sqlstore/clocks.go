@@ -52,7 +52,7 @@ func missedMask(metric string) int64 {
 const missedLabel = "missed:"
 
 // missedLabels returns the labels of missed targets that a change may add. A ticket that
-// misses no target any more keeps the label. So a query along these labels also compares the
+// misses no target any more may keep the label. So a query along these labels also compares the
 // column missed, and an update need not read the old ticket for them.
 func missedLabels(ch *ticket.Change) (list []string) {
 	for i := range ch.Events {

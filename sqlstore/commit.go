@@ -66,7 +66,7 @@ func (s *Store) unlessStaged(ctx context.Context, w *writing, outcome error) err
 	if outcome != errStale || ch.Expect == 0 { //nolint:errorlint // this very one
 		return outcome
 	}
-	_, same, err := s.here().stage(ctx, ch)
+	same, err := s.here().exists(ctx, "SELECT 1 FROM {t}tickets{by tickets_id} WHERE id = ? AND tenant = ? AND version = ?", ch.id, ch.Ticket.Tenant, ch.Expect)
 	if err != nil {
 		return err
 	}
@@ -359,15 +359,16 @@ func (ch *changing) label(ctx context.Context, x *session, labels []string, end 
 // update changes the ticket's row if it still has the expected version. It may use the
 // memory behind args.
 func (ch *changing) update(ctx context.Context, x *session, args []any) error {
-	relabel := ch.bits&labelsChange != 0
-	bits := ch.bits & everyColumn
-	if relabel {
-		bits &^= docColumn // relabel reads the old document first, and writes the new one
-	}
-	stage := stageNumber(ch.Ticket.Stage)
+	bits, relabel := ch.bits&everyColumn, ch.bits&labelsChange != 0
+	var old ticket.Ticket
 	n, err := int64(0), error(nil)
+	if relabel {
+		if old, err = x.before(ctx, ch); err != nil {
+			return err
+		}
+	}
 	switch {
-	case bits == everyColumn || ch.staged():
+	case ch.staged(), relabel && old.Stage != ch.Ticket.Stage:
 	case x.s.dialect == SQLite:
 		// SQLite writes every index that contains a column named here, changed or not.
 		// Most indexes contain "open", so it is named only if it changes. And an event
@@ -381,15 +382,13 @@ func (ch *changing) update(ctx context.Context, x *session, args []any) error {
 		bits = x.s.named(bits)
 		n, err = x.exec(ctx, updateText(bits, keptStage), ch.keptArgs(ch.updateArgs(args, bits), keptStage)...)
 	}
-	was := stage
 	if err == nil && n == 0 {
 		// Perhaps the stage changes, because the ticket becomes active again.
-		var same bool
-		if was, same, err = x.stage(ctx, ch); err == nil && same {
-			if was != stage {
-				relabel = true
-				bits &^= docColumn
-			}
+		if !relabel {
+			old, err = x.before(ctx, ch)
+			relabel = old.Stage != ch.Ticket.Stage
+		}
+		if err == nil {
 			bits = x.s.named(bits)
 			n, err = x.exec(ctx, updateText(bits, 0), ch.updateArgs(args[:0], bits)...)
 		}
@@ -400,7 +399,7 @@ func (ch *changing) update(ctx context.Context, x *session, args []any) error {
 	case n == 0:
 		return errStale
 	case relabel:
-		return ch.relabel(ctx, x, was)
+		return ch.relabel(ctx, x, &old)
 	case len(ch.labels) > 0:
 		return ch.label(ctx, x, ch.labels, x.s.lang.ifNew("label"))
 	default:
@@ -408,11 +407,14 @@ func (ch *changing) update(ctx context.Context, x *session, args []any) error {
 	}
 }
 
-// stage returns the stage that the ticket has in the database, and whether the ticket has
-// the expected version.
-func (x *session) stage(ctx context.Context, ch *changing) (stage int64, same bool, err error) {
-	same, err = x.one(ctx, []any{&stage}, "SELECT stage FROM {t}tickets{by tickets_id} WHERE id = ? AND tenant = ? AND version = ?", ch.id, ch.Ticket.Tenant, ch.Expect)
-	return stage, same, err
+// before locks the ticket's row and returns the ticket as it is in the database, if it has the
+// expected version.
+func (x *session) before(ctx context.Context, ch *changing) (old ticket.Ticket, err error) {
+	found, err := x.ticket(ctx, &old, selectTicket+" AND t.version = ?"+x.s.lang.forUpdate, ch.id, ch.Ticket.Tenant, ch.Expect)
+	if err == nil && !found {
+		err = errStale
+	}
+	return old, err
 }
 
 // staged reports whether an event sets the stage.
@@ -435,38 +437,23 @@ func quiet(events []ticket.Event) bool {
 	return !slices.ContainsFunc(events, func(e ticket.Event) bool { return e.Action != ticket.ActionClock })
 }
 
-// relabel replaces doc and labels of a ticket that had another stage before, or may have
-// other labels. If the stage changes, it also moves the events and queues the ticket for
-// the search index.
-func (ch *changing) relabel(ctx context.Context, x *session, stage int64) error {
-	var old ticket.Ticket
-	_, err := x.ticket(ctx, &old, selectTicket, ch.id, ch.Ticket.Tenant)
-	if err == nil {
-		old.Stage, err = stageOf(stage)
-	}
-	if err == nil && ch.doc == "" {
-		ch.doc, err = docOf(&ch.Ticket)
-	}
-	if err != nil {
-		return err
-	}
+// relabel replaces the labels of a ticket that had another stage before, or may have other
+// labels. If the stage changes, it also moves the events and queues the ticket for the search
+// index.
+func (ch *changing) relabel(ctx context.Context, x *session, old *ticket.Ticket) error {
 	if old.Stage != ch.Ticket.Stage {
 		ch.words = x.s.search
 		if err := ch.moveEvents(ctx, x); err != nil {
 			return err
 		}
 	}
-	if _, err := x.exec(ctx, updateDoc, ch.doc, ch.id); err != nil {
-		return err
-	}
-	have, want := labelsOf(&old), labelsOf(&ch.Ticket)
+	have, want := labelsOf(old), labelsOf(&ch.Ticket)
 	for _, l := range without(have, want) {
 		if _, err := x.exec(ctx, deleteLabel, ch.Ticket.Tenant, l, ch.Ticket.Created.UnixMicro(), ch.id); err != nil {
 			return err
 		}
 	}
-	// The clocks of the old ticket are the new ones already, and their labels may be
-	// stored; see missedLabels.
+	// Labels of missed targets may be stored already; see missedLabels.
 	return ch.label(ctx, x, append(without(want, have), ch.labels...), x.s.lang.ifNew("label"))
 }
 

@@ -9,7 +9,6 @@ import (
 // These statements write. {t} stands for the prefix of the tables.
 const (
 	selectTicket = "SELECT " + ticketColumns + " FROM {t}tickets t WHERE t.id = ? AND t.tenant = ?"
-	updateDoc    = "UPDATE {t}tickets SET doc = ? WHERE id = ?"
 
 	intoTickets = "INSERT INTO {t}tickets (id, tenant, number, version, digest, open, status, phase, level, queue, assignee, pressing, channel," +
 		" reason, resolution, timer_at, timer_action, created, first_answered, touched, resolved, closed, reopened, doc, timer_from, checked, wake," +

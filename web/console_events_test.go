@@ -135,3 +135,23 @@ func TestPresenceInAStream(t *testing.T) {
 		return strings.Contains(b.page("/tickets/"+string(was.Number), agent("kim")), "data-looking></span>")
 	}, 10*time.Second, 20*time.Millisecond, "who has closed the page no longer looks")
 }
+
+// A request for the header alone gets no more, and its stream ends.
+func TestEventStreamOfTheHeaderAlone(t *testing.T) {
+	b := newBench(t, nil)
+	server := httptest.NewServer(b.Console)
+	defer server.Close()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodHead, server.URL+"/events", http.NoBody)
+	require.NoError(t, err)
+	w, err := server.Client().Do(r)
+	require.NoError(t, err)
+	require.NoError(t, w.Body.Close())
+	assert.Equal(t, "text/event-stream", w.Header.Get("Content-Type"))
+	ended := make(chan struct{})
+	go func() { b.jobs.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Fatal("a stream goes on that nobody reads")
+	}
+}

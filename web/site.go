@@ -27,11 +27,11 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/ticketkit/ticket"
+	"github.com/ticketkit/ticket/internal/handler"
 )
 
 // A site is what both handlers have in common.
@@ -142,65 +142,21 @@ func (s *site) example(lang string) *page {
 	return &page{s: s, r: r, lang: lang, zone: s.look.Zone, now: s.look.Now(), example: true}
 }
 
-// match returns the handler for a path, which is escaped, and the values of its variables.
-// If only the method is wrong, it returns the methods that are right.
-func (s *site) match(method, rest string) (h func(*page) error, vars map[string]string, allowed []string) {
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
-	segments := strings.Split(rest, "/")
-	for _, rt := range s.routes {
-		v, ok := rt.match(segments)
-		switch {
-		case !ok:
-		case rt.method == method:
-			return rt.handle, v, nil
-		case !slices.Contains(allowed, rt.method):
-			allowed = append(allowed, rt.method)
-		}
-	}
-	if slices.Contains(allowed, http.MethodGet) {
-		allowed = append(allowed, http.MethodHead)
-	}
-	slices.Sort(allowed)
-	return nil, nil, allowed
-}
-
-func (rt *route) match(segments []string) (vars map[string]string, ok bool) {
-	if len(segments) != len(rt.segments) {
-		return nil, false
-	}
-	for i, want := range rt.segments {
-		got, err := url.PathUnescape(segments[i])
-		name, isVar := strings.CutPrefix(want, "{")
-		switch {
-		case err != nil, !isVar && got != want, isVar && got == "":
-			return nil, false
-		case isVar:
-			if vars == nil {
-				vars = map[string]string{}
-			}
-			vars[strings.TrimSuffix(name, "}")] = got
-		}
-	}
-	return vars, true
-}
-
 // deepest is how many slashes a path has that gets a page. Each link of a page repeats "../" for
 // each of them, so that one of a long path would be many times as long.
 const deepest = 50
 
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rest := below(r, s.look.Prefix)
+	rest := handler.Below(r, s.look.Prefix)
 	p := s.newPage(w, r, rest)
 	p.headers()
 	if strings.Count(rest, "/") > deepest {
 		http.Error(w, http.StatusText(http.StatusNotFound), http.StatusNotFound)
 		return
 	}
-	if rest == "" && !strings.HasSuffix(requested(r), "/") {
+	if rest == "" && !strings.HasSuffix(handler.Requested(r), "/") {
 		// Links are relative to the directory, so there must be one.
-		p.location(http.StatusPermanentRedirect, relative(path.Base(requested(r))+"/"), r.URL.RawQuery)
+		p.location(http.StatusPermanentRedirect, relative(path.Base(handler.Requested(r))+"/"), r.URL.RawQuery)
 		return
 	}
 	if name, ok := strings.CutPrefix(rest, assetsPath); ok {
@@ -226,12 +182,12 @@ func (s *site) serve(p *page) (err error) {
 			err = fmt.Errorf("panic: %v", v)
 		}
 	}()
-	h, vars, allowed := s.match(p.r.Method, p.rest)
+	to, vars, allow := handler.Find(s.routes, func(r route) (string, []string) { return r.method, r.segments }, p.r.Method, p.rest)
 	switch {
-	case h == nil && len(allowed) > 0:
-		p.w.Header().Set("Allow", strings.Join(allowed, ", "))
+	case to.handle == nil && allow != nil:
+		p.w.Header().Set("Allow", strings.Join(allow, ", "))
 		return &fault{status: http.StatusMethodNotAllowed, key: "method"}
-	case h == nil:
+	case to.handle == nil:
 		return ticket.ErrNotFound
 	}
 	p.vars = vars
@@ -253,7 +209,7 @@ func (s *site) serve(p *page) (err error) {
 			return err
 		}
 	}
-	return h(p)
+	return to.handle(p)
 }
 
 var errPanic = errors.New("panic")
