@@ -68,9 +68,10 @@ func (s *Store) find(ctx context.Context, q *ticket.SearchQuery, want int) ([]ma
 		switch {
 		case s.dialect == SQLite:
 			err = f.inOrder(ctx, tokens)
+		case s.dialect == MySQL:
+			err = f.byScan(ctx, labels, tokens)
 		case restricted: // usually about so few tickets that the index can return all of them
-			some := s.dialect == MySQL // of more, it returns the newest
-			if tooMany, err := f.anywhere(ctx, tokens, math.MaxInt64, some); !tooMany || err != nil {
+			if tooMany, err := f.anywhere(ctx, tokens, math.MaxInt64, false); !tooMany || err != nil {
 				return err
 			}
 			err = f.fromNewest(ctx, tokens)
@@ -194,19 +195,15 @@ func (f *finder) sift(ctx context.Context, tokens [][]string) (done bool, err er
 	return all, nil
 }
 
-// fromNewest finds the tickets with an index that does not return the newest ones first. A
+// fromNewest finds the tickets with PostgreSQL's index, which does not return the newest first. A
 // common word has enough matches in a window of the newest tickets. Otherwise the index is
 // asked for the part of time in which there are enough, if they come as often as in the
 // window, and then for all.
 func (f *finder) fromNewest(ctx context.Context, tokens [][]string) error {
 	x := f.s.here()
-	newest := window
-	if f.s.dialect == Postgres {
-		newest = smallWindow
-	}
-	text, args := f.s.windowed(tokens, newest)
+	text, args := f.s.windowed(tokens, smallWindow)
 	matches, before := 0, int64(math.MaxInt64)
-	for most := f.want + sameInstant; ; most = newest {
+	for most := f.want + sameInstant; ; most = smallWindow {
 		places, err := x.places(ctx, text+" AND place < ? ORDER BY place DESC LIMIT ?", append(slices.Clip(args), before, most)...)
 		if err != nil {
 			return err
@@ -221,13 +218,8 @@ func (f *finder) fromNewest(ctx context.Context, tokens [][]string) error {
 			break
 		}
 	}
-	if f.s.dialect == MySQL { // its index returns the newest first, but after it has found all
-		f.found, f.looked = nil, 0
-		_, err := f.anywhere(ctx, tokens, math.MaxInt64, true)
-		return err
-	}
 	var first, last sql.NullInt64
-	_, err := x.one(ctx, []any{&first, &last}, "SELECT MIN(place), MAX(place) FROM (SELECT place FROM {t}texts ORDER BY place DESC LIMIT ?) n", newest)
+	_, err := x.one(ctx, []any{&first, &last}, "SELECT MIN(place), MAX(place) FROM (SELECT place FROM {t}texts ORDER BY place DESC LIMIT ?) n", smallWindow)
 	if err != nil || !first.Valid {
 		return err
 	}

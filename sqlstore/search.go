@@ -17,8 +17,8 @@ const (
 	// return the newest matches first. A common word usually has enough matches among
 	// them.
 	window = 2000
-	// smallWindow is the same on PostgreSQL, where the index returns the matches of a part of
-	// time in little time.
+	// smallWindow is the same in a search on PostgreSQL, where the index returns the matches of
+	// a part of time in little time.
 	smallWindow = 500
 	// mostMatches limits how many matches are read from an index.
 	mostMatches = 2000
@@ -203,23 +203,8 @@ func (s *Store) windowed(tokens [][]string, newest int) (string, []any) {
 	if s.dialect == Postgres {
 		return "SELECT place FROM " + from + " WHERE tokens @@ ?::tsquery", []any{newest, tsQuery(tokens)}
 	}
-	args := []any{newest}
-	all := make([]string, len(tokens))
-	for i, list := range tokens {
-		some := make([]string, len(list))
-		for j, token := range list {
-			some[j] = "tokens LIKE ?"
-			token = strings.ReplaceAll(token, "_", `\_`)
-			if stem, prefix := strings.CutSuffix(token, "*"); prefix {
-				token = stem + "%"
-			} else {
-				token += " %"
-			}
-			args = append(args, "% "+token)
-		}
-		all[i] = "(" + strings.Join(some, " OR ") + ")"
-	}
-	return "SELECT place FROM " + from + " WHERE " + strings.Join(all, " AND "), args
+	has := likes(tokens)
+	return "SELECT place FROM " + from + " WHERE " + has.text, append([]any{newest}, has.args...)
 }
 
 // byIndex makes PostgreSQL's planner use the index. On other databases it only calls f. The

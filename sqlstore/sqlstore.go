@@ -171,8 +171,8 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, opts ...Option) (*Store, e
 // namedKeys are the tables whose key statements name, as with {by tickets_id}.
 var (
 	namedIndexes = [...]string{"tickets_wake", "tickets_count", "tickets_closed", "tickets_done", "events_at", "outbox_due", "outbox_line", "outbox_recipient",
-		"mails_origin", "mails_state", "mails_due", "mails_fingerprint", "mails_message", "mails_ticket", "mails_sender", "mails_raw", "mails_ages"}
-	namedKeys = [...]string{"tickets", "events", "outbox", "mails"}
+		"mails_origin", "mails_state", "mails_due", "mails_fingerprint", "mails_message", "mails_ticket", "mails_sender", "mails_raw", "mails_ages", "texts_ticket"}
+	namedKeys = [...]string{"tickets", "events", "outbox", "mails", "texts"}
 )
 
 func (s *Store) replacer() *strings.Replacer {

@@ -79,11 +79,11 @@ func TestSearchIsExact(t *testing.T) {
 			return true
 		}
 		place := ticket.Query{Order: ticket.OrderNewestFirst}
-		for _, text := range []string{"everyone", "even", "even odd", "rare", "middling", "middling rare", "before", "before middling", "before odd", "before lately",
+		for _, text := range []string{"everyone", "even", "even odd", "rare", "middling", "middling rare", "odd rare", "before", "before middling", "before odd", "before lately",
 			"lately", "word7", "word*", "wor* even", "word* odd middling", "seldom*", "seldom* word* even", "sel* lately", "rar*", "nothing", "not*", "even nothing"} {
 			for _, q := range []ticket.Query{
 				{}, {Limit: 1}, {Limit: 200}, {Tenant: "acme"}, {Tenant: "acme", Limit: 200}, {Tenant: "none"}, {Queue: []string{"shop"}},
-				{Requester: ticket.Person{ID: "c-7"}}, {Stage: ticket.Stages()}, {Stage: []ticket.Stage{ticket.StageArchived}},
+				{Requester: ticket.Person{ID: "c-7"}}, {Participant: ticket.Person{ID: "c-7"}, Limit: 3}, {Stage: ticket.Stages()}, {Stage: []ticket.Stage{ticket.StageArchived}},
 			} {
 				var want, got []ticket.ID
 				list := []ticket.Ticket{}
@@ -96,8 +96,8 @@ func TestSearchIsExact(t *testing.T) {
 				for _, tk := range list[:min(len(list), q.PageSize())] {
 					want = append(want, tk.ID)
 				}
-				for range 2 { // without and with an estimate of the tenant's share
-					hits, err := s.Search(ctx, ticket.SearchQuery{Query: q, Text: text})
+				for try := range 2 { // without and with an estimate of the tenant's share, and with notes
+					hits, err := s.Search(ctx, ticket.SearchQuery{Query: q, Text: text, Notes: try > 0})
 					require.NoError(t, err)
 					got = nil
 					for _, h := range hits {
