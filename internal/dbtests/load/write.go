@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,14 +17,14 @@ var agent = ticket.Agent("lin", 1, 2, 3)
 // write opens tickets, replies, and puts mails, until ctx ends.
 func (l *Load) write(ctx context.Context, first int) (err error) {
 	for i := 0; ctx.Err() == nil && err == nil; i++ {
-		token := fmt.Sprintf("w%d-%d.", first, i)
+		token := fmt.Sprintf("w%dx%d", first, i)
 		if i%3 == 2 {
 			err = l.put(ctx, first, token)
 			continue
 		}
 		l.mu.Lock()
 		var id ticket.ID
-		if n := len(l.open); n >= busy || n > 0 && i%4 > 0 {
+		if n := len(l.open); n > 0 && i%4 > 0 {
 			id = l.open[rand.IntN(min(n, busy))]
 		}
 		l.mu.Unlock()
@@ -35,12 +36,21 @@ func (l *Load) write(ctx context.Context, first int) (err error) {
 // act opens a ticket, or replies to one.
 func (l *Load) act(ctx context.Context, first int, token string, id ticket.ID) error {
 	var t ticket.Ticket
+	content, sum := contentOf(token), ticket.Digest{}
 	err := l.repeat(ctx, first, func(ctx context.Context, p *Place) (err error) {
+		var files []ticket.Attachment
+		if content != nil {
+			a, err := p.Desk.Attach(ctx, agent, "page.bin", "application/octet-stream", bytes.NewReader(content))
+			if err != nil {
+				return err
+			}
+			sum, files = a.SHA256, []ticket.Attachment{a}
+		}
 		if id.IsZero() {
 			t, err = p.Desk.Open(ctx, agent, ticket.Draft{Subject: "The printer prints blank pages", Message: ticket.Message(token), Key: token,
-				Requester: ticket.Person{ID: token, Name: "Ada Example", Email: "ada@example.org"}})
+				Requester: ticket.Person{ID: token, Name: "Ada Example", Email: "ada@example.org"}, Attachments: files})
 		} else {
-			t, err = p.Desk.Do(ctx, agent, id, ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(token), Key: token})
+			t, err = p.Desk.Do(ctx, agent, id, ticket.Action{Name: ticket.ActionReply, Message: ticket.Message(token), Key: token, Attachments: files})
 		}
 		return err
 	})
@@ -48,13 +58,19 @@ func (l *Load) act(ctx context.Context, first int, token string, id ticket.ID) e
 		return fmt.Errorf("%s: %w", token, err)
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.acknowledged()
-	l.done = append(l.done, request{token, t.ID})
+	l.done = append(l.done, request{token, t.ID, sum})
 	if id.IsZero() {
 		l.open = append(l.open, t.ID)
 	}
-	return nil
+	if content != nil {
+		l.files++
+	}
+	l.mu.Unlock()
+	if content == nil {
+		return nil
+	}
+	return l.repeat(ctx, first+1, func(ctx context.Context, p *Place) error { return l.read(ctx, p, t.ID, sum) })
 }
 
 // put puts a mail at one place, and the same once more at the next one at the same time.
