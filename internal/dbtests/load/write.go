@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,7 +55,10 @@ func (l *Load) act(ctx context.Context, first int, token string, id ticket.ID) e
 		}
 		return err
 	})
-	if err != nil {
+	if errors.Is(err, ticket.ErrNotFound) {
+		l.miss(id)
+		return nil
+	} else if err != nil {
 		return fmt.Errorf("%s: %w", token, err)
 	}
 	l.mu.Lock()
@@ -70,7 +74,20 @@ func (l *Load) act(ctx context.Context, first int, token string, id ticket.ID) e
 	if content == nil {
 		return nil
 	}
-	return l.repeat(ctx, first+1, func(ctx context.Context, p *Place) error { return l.read(ctx, p, t.ID, sum) })
+	err = l.repeat(ctx, first+1, func(ctx context.Context, p *Place) error { return l.read(ctx, p, t.ID, sum) })
+	if errors.Is(err, ticket.ErrNotFound) {
+		l.miss(t.ID)
+		return nil
+	}
+	return err
+}
+
+// miss notes that a ticket that was acknowledged, or its file, is gone. Nobody writes to it again.
+func (l *Load) miss(id ticket.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.Note(&l.lost, "ticket %s is acknowledged, and it or its file is not there", id)
+	l.open = slices.DeleteFunc(l.open, func(o ticket.ID) bool { return o == id })
 }
 
 // put puts a mail at one place, and the same once more at the next one at the same time.
@@ -101,15 +118,25 @@ func (l *Load) put(ctx context.Context, first int, token string) error {
 	return nil
 }
 
-// repeat calls do at one place after the other until it succeeds. ctx does not end it.
+// repeat calls do at one place after the other until it succeeds, or until something is not found
+// for longer than a place may lag. ctx does not end it.
 func (l *Load) repeat(ctx context.Context, first int, do func(context.Context, *Place) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Patience)
 	defer cancel()
+	var missing time.Time
 	for i := first; ; i++ {
 		once, end := context.WithTimeout(ctx, l.Once)
 		err := do(once, l.places[i%len(l.places)])
 		end()
 		if err == nil || ctx.Err() != nil || errors.Is(err, ticket.ErrRefused) || errors.Is(err, ticket.ErrInvalid) {
+			return err
+		}
+		switch {
+		case !errors.Is(err, ticket.ErrNotFound):
+			missing = time.Time{}
+		case missing.IsZero():
+			missing = time.Now()
+		case time.Since(missing) > l.Once:
 			return err
 		}
 		l.mu.Lock()
