@@ -126,7 +126,7 @@ growth: ## let a desk grow for ten years, with and without retention, and weigh 
 	go run ./internal/dbtests/cmd/growth $(GROWTH)
 
 .PHONY: cluster
-cluster: ## kill nodes of a Galera cluster and cut them off, and look for losses and for deliveries held by two; CLUSTER='-for 20s' selects
+cluster: ## kill, stop and cut off nodes of a Galera cluster, and look for losses and for deliveries held by two; CLUSTER='-for 20s' selects
 	@.ci/galera "$(BIN)"
 	go run ./internal/dbtests/cmd/cluster $(CLUSTER)
 

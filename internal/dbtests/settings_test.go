@@ -111,7 +111,7 @@ func TestOddSettings(t *testing.T) {
 				dsn := c.b.with(c.b.lend(t), setting)
 				var places []*load.Place
 				for _, name := range []string{"a", "b"} {
-					p, err := load.NewPlace(t.Context(), name, c.b.connect(t, dsn), c.b.dialect, sqlstore.Search(), sqlstore.Files())
+					p, err := load.NewPlace(t.Context(), name, c.b.connect(t, dsn), c.b.dialect)
 					require.NoError(t, err)
 					places = append(places, p)
 				}

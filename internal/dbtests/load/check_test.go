@@ -33,7 +33,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{"nothing", func(*testing.T, *Load, *sql.DB) {}, nil},
 		{"an invented acknowledgement", func(_ *testing.T, l *Load, _ *sql.DB) {
-			l.done = append(l.done, request{"never.", l.open[0]})
+			l.done = append(l.done, request{token: "never", ticket: l.open[0]})
 		}, func(l *Load) int { return l.lost }},
 		{"an acknowledgement of another ticket", func(_ *testing.T, l *Load, _ *sql.DB) { l.done[0].ticket = l.open[len(l.open)-1] }, func(l *Load) int { return l.lost }},
 		{"an invented mail", func(_ *testing.T, l *Load, _ *sql.DB) {
@@ -51,6 +51,16 @@ func TestCheck(t *testing.T) {
 			require.NoError(t, l.put(t.Context(), 0, "other"))
 			l.mails = l.mails[:done]
 		}, func(l *Load) int { return l.doubled }},
+		{"an altered file", sabotage("UPDATE ticket_chunks SET bytes = CAST(replace(hex(bytes), '1', '2') AS BLOB)"), func(l *Load) int { return l.damaged }},
+		{"half a file", sabotage("DELETE FROM ticket_chunks WHERE n = 1"), func(l *Load) int { return l.damaged }},
+		{"a file that is gone", sabotage("DELETE FROM ticket_files WHERE sum = (SELECT MIN(sum) FROM ticket_files)"), func(l *Load) int { return l.damaged }},
+		{"a ticket that the index does not have", sabotage("DELETE FROM ticket_words WHERE rowid = (SELECT MIN(place) FROM ticket_texts)"), func(l *Load) int { return l.unfound }},
+		{"a word that the index does not have", func(t *testing.T, l *Load, db *sql.DB) {
+			t.Helper()
+			require.NoError(t, l.act(t.Context(), 0, "unindexed", l.open[0]))
+			_, err := db.ExecContext(t.Context(), "DELETE FROM ticket_unindexed")
+			require.NoError(t, err)
+		}, func(l *Load) int { return l.unfound }},
 		{"an altered event", sabotage("UPDATE ticket_events SET doc = replace(doc, 'blank', 'white') WHERE seq = 1"), func(l *Load) int { return l.broken }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -61,8 +71,13 @@ func TestCheck(t *testing.T) {
 			require.NoError(t, err)
 			l := New(Options{Length: 200 * time.Millisecond, Backlog: 6, Lease: 100 * time.Millisecond, Relays: 1, Once: time.Minute, Patience: 20 * time.Second}, []*Place{p, p})
 			require.NoError(t, l.Run(t.Context(), func(context.Context) error { return nil }))
-			require.NoError(t, l.put(t.Context(), 0, "p.")) // a slow machine may have put none
+			require.NoError(t, l.put(t.Context(), 0, "p")) // a slow machine may have put none
 			require.Positive(t, l.gap)
+			token := "long"
+			for len(contentOf(token)) < 300_000 {
+				token += "a"
+			}
+			require.NoError(t, l.act(t.Context(), 0, token, ticket.ID{}))
 			c.do(t, l, db)
 			require.NoError(t, l.Check(t.Context(), p))
 			require.Equal(t, c.count == nil, l.Report("0 kills"), l.Found)

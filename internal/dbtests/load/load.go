@@ -1,7 +1,8 @@
 // Package load is the common part of the commands that lose servers in mid-load. Writers open
-// tickets, reply, and put mails at several places at the same time, and repeat each call with its
-// key until it is acknowledged. Relays at all places claim and settle the same deliveries and
-// mails, and record who held what when. A check compares what was acknowledged with what is there.
+// tickets, reply, attach files, and put mails at several places at the same time, and repeat each
+// call with its key until it is acknowledged. Relays at all places claim and settle the same
+// deliveries and mails, and record who held what when. Meanwhile all places maintain the same
+// search index. A check compares what was acknowledged with what is there.
 package load
 
 import (
@@ -31,13 +32,13 @@ type Place struct {
 	Desk  *ticket.Desk
 }
 
-// NewPlace opens the store, which creates the tables.
+// NewPlace opens the store, with search and files, which creates the tables.
 func NewPlace(ctx context.Context, name string, db *sql.DB, d sqlstore.Dialect, opts ...sqlstore.Option) (*Place, error) {
-	s, err := sqlstore.Open(ctx, db, d, opts...)
+	s, err := sqlstore.Open(ctx, db, d, append(opts, sqlstore.Search(), sqlstore.Files())...)
 	if err != nil {
 		return nil, err
 	}
-	desk, err := ticket.NewDesk(s, ticket.Config{Notifiers: map[string]ticket.Notifier{via: nil}})
+	desk, err := ticket.NewDesk(s, ticket.Config{Notifiers: map[string]ticket.Notifier{via: nil}, Files: s.Files(nil)})
 	if err != nil {
 		return nil, err
 	}
@@ -71,26 +72,31 @@ type Load struct {
 	places              []*Place
 	deliveries, letters holds
 
-	mu                               sync.Mutex
-	open                             []ticket.ID
-	done                             []request
-	mails                            []ticket.ID
-	errors                           map[string]int // of calls that were repeated
-	last                             time.Time      // when an action was acknowledged
-	gap                              time.Duration  // the longest time without one
-	tickets                          int
-	lost, doubled, broken, unsettled int
+	mu         sync.Mutex
+	open       []ticket.ID
+	done       []request
+	mails      []ticket.ID
+	files      int            // actions with a file
+	errors     map[string]int // of calls that were repeated
+	maintained int            // calls of Maintain
+	idle       map[string]int // errors of those
+	last       time.Time      // when an action was acknowledged
+	gap        time.Duration  // the longest time without one
+	tickets    int
+
+	lost, doubled, broken, unsettled, unfound, damaged int
 }
 
-// A request is an acknowledged action. Its token is in its event alone.
+// A request is an acknowledged action. Its token is a word that is in its event alone.
 type request struct {
 	token  string
 	ticket ticket.ID
+	file   ticket.Digest // of the file that it attached, if any
 }
 
 // New returns a load on places.
 func New(o Options, places []*Place) *Load {
-	l := &Load{Options: o, places: places, errors: map[string]int{}}
+	l := &Load{Options: o, places: places, errors: map[string]int{}, idle: map[string]int{}}
 	for _, h := range []*holds{&l.deliveries, &l.letters} {
 		h.now, h.seen = map[ticket.ID]held{}, map[attempt]bool{}
 	}
@@ -103,7 +109,7 @@ func (l *Load) Run(ctx context.Context, harm func(context.Context) error) error 
 	// The relays begin with the same deliveries.
 	if err := l.everywhere(func(i int) (err error) {
 		for k := i; k < l.Backlog && err == nil; k += len(l.places) {
-			err = l.act(ctx, i, fmt.Sprintf("b%d.", k), ticket.ID{})
+			err = l.act(ctx, i, fmt.Sprintf("b%d", k), ticket.ID{})
 		}
 		return err
 	}); err != nil {
@@ -112,6 +118,7 @@ func (l *Load) Run(ctx context.Context, harm func(context.Context) error) error 
 	relaying, end := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	for _, p := range l.places {
+		all.Go(func() { l.maintain(relaying, p) })
 		for j := range l.Relays {
 			who := fmt.Sprintf("relay %d on %s", j, p.Name)
 			all.Go(func() {

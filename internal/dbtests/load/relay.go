@@ -101,6 +101,22 @@ func (l *Load) relay(ctx context.Context, who string, h *holds, claim func(conte
 	}
 }
 
+// maintain maintains the search index until ctx ends.
+func (l *Load) maintain(ctx context.Context, p *Place) {
+	for ctx.Err() == nil {
+		err := p.Store.Maintain(ctx)
+		if ctx.Err() == nil {
+			l.mu.Lock()
+			l.maintained++
+			if err != nil {
+				l.idle[kind(err)]++
+			}
+			l.mu.Unlock()
+		}
+		time.Sleep(time.Duration(rand.IntN(100)) * time.Millisecond)
+	}
+}
+
 // claimDeliveries claims deliveries. One in eight is tried again.
 func (l *Load) claimDeliveries(ctx context.Context, p *Place) (list []held, settle func() error, err error) {
 	found, err := p.Store.Claim(ctx, ticket.ClaimRequest{Now: time.Now(), Lease: l.Lease, Limit: limit, Notifiers: []string{via}})

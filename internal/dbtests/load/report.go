@@ -23,6 +23,7 @@ func kind(err error) string {
 		name string
 	}{
 		{ticket.ErrConflict, "ErrConflict"},
+		{ticket.ErrNotFound, "ErrNotFound"},
 		{sqlstore.ErrReadOnly, "ErrReadOnly"},
 		{sqlstore.ErrBusy, "ErrBusy"},
 		{context.DeadlineExceeded, "deadline exceeded"},
@@ -45,6 +46,17 @@ func kind(err error) string {
 	return text[strings.LastIndex(text, ": ")+1:]
 }
 
+// counts lists how often each kind of error came.
+func counts(of map[string]int) string {
+	all := 0
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		all += of[name]
+		list = append(list, fmt.Sprintf("%s %d", strings.TrimSpace(name), of[name]))
+	}
+	return fmt.Sprintf("%d (%s)", all, strings.Join(list, ", "))
+}
+
 // Lost returns how many acknowledged actions and mails are gone, after [Load.Check].
 func (l *Load) Lost() int { return l.lost }
 
@@ -54,16 +66,11 @@ func (l *Load) Report(harm string) bool {
 	for _, line := range l.Found {
 		fmt.Println(line)
 	}
-	repeats := 0
-	var list []string
-	for _, name := range slices.Sorted(maps.Keys(l.errors)) {
-		repeats += l.errors[name]
-		list = append(list, fmt.Sprintf("%s %d", strings.TrimSpace(name), l.errors[name]))
-	}
-	fmt.Printf("%d tickets; %d calls of writers repeated: %s\n", l.tickets, repeats, strings.Join(list, ", "))
+	fmt.Printf("%d tickets; calls of writers repeated: %s\n", l.tickets, counts(l.errors))
 	fmt.Printf("%d deliveries and %d mails claimed; %d calls failed, %d claims lost\n", d.claimed, m.claimed, d.failed+m.failed, d.lost+m.lost)
-	fmt.Printf("%s; acknowledged %d actions and %d mails, lost %d, doubled %d, chains broken %d, unsettled %d, deliveries held by two %d, "+
-		"mails held by two %d; longest gap without an acknowledged action %s\n", harm, len(l.done), len(l.mails), l.lost, l.doubled, l.broken,
-		l.unsettled, d.two, m.two, l.gap.Round(10*time.Millisecond))
-	return l.lost+l.doubled+l.broken+l.unsettled+d.two+m.two == 0
+	fmt.Printf("%d calls to maintain the index; failed: %s\n", l.maintained, counts(l.idle))
+	fmt.Printf("%s; acknowledged %d actions, %d of them with a file, and %d mails, lost %d, doubled %d, chains broken %d, unsettled %d, "+
+		"deliveries held by two %d, mails held by two %d, words not found %d, files lost or damaged %d; longest gap without an acknowledged action %s\n",
+		harm, len(l.done), l.files, len(l.mails), l.lost, l.doubled, l.broken, l.unsettled, d.two, m.two, l.unfound, l.damaged, l.gap.Round(10*time.Millisecond))
+	return l.lost+l.doubled+l.broken+l.unsettled+d.two+m.two+l.unfound+l.damaged == 0
 }

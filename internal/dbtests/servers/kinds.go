@@ -136,7 +136,6 @@ var mariadb = kind{
 	settings: map[string]string{
 		"max_connections":                "200",
 		"innodb_flush_log_at_trx_commit": "1",
-		"innodb_buffer_pool_size":        "128M",
 		"innodb_log_file_size":           "32M",
 		"skip_name_resolve":              "",
 		"skip_log_bin":                   "",

@@ -154,6 +154,7 @@ func (p *process) kill() error {
 	for _, pid := range children {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // gone already, or waited for below
 	}
+	_ = syscall.Kill(-p.pid, syscall.SIGKILL) // what its children have started, such as a copy to another server
 	if err := p.signal(syscall.SIGKILL); err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ import (
 // These are the time limits for a start without a deadline, and for a clean stop.
 const (
 	startTimeout = 2 * time.Minute
-	stopTimeout  = time.Minute
+	stopTimeout  = 2 * time.Minute
 )
 
 // A MissingError says that a program is not installed. `make servers` installs
@@ -367,6 +367,9 @@ func (s *Server) Socket() string {
 // Data returns the directory of the server's data files. They belong to the server's user.
 func (s *Server) Data() string { return dataDir(s.dir) }
 
+// LogFile returns the path of the file that has all output of the server and its installer.
+func (s *Server) LogFile() string { return s.logFile() }
+
 // Log returns the last output of the server and its installer.
 func (s *Server) Log() string {
 	const most = 4000
@@ -417,6 +420,43 @@ func (s *Server) gone() error {
 	return s.watchdog.watch(0)
 }
 
+// Once runs the program of a server that does not run, with one more setting, until it ends by
+// itself. It returns what the program wrote. Such settings are for repairs: with wsrep_recover, for
+// example, a MariaDB reads its data and says how far it came.
+func (s *Server) Once(ctx context.Context, name, value string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped || s.process != nil {
+		return "", s.errorf("it runs, or was stopped")
+	}
+	before, err := os.Stat(s.logFile())
+	if err != nil {
+		return "", err
+	}
+	settings := maps.Clone(s.settings)
+	settings[name] = value
+	p, err := s.run(s.kind.serve(s.programs, s.dir, settings))
+	if err != nil {
+		return "", s.errorf("%w", err)
+	}
+	if err := s.watchdog.watch(p.pid); err != nil {
+		return "", errors.Join(err, p.kill())
+	}
+	ctx, cancel := withDeadline(ctx)
+	defer cancel()
+	select {
+	case <-p.done:
+		err = p.err
+	case <-ctx.Done():
+		err = errors.Join(context.Cause(ctx), p.kill())
+	}
+	if err = errors.Join(err, s.watchdog.watch(0)); err != nil {
+		return "", s.errorf("with %s: %w\n%s", name, err, s.Log())
+	}
+	log, err := os.ReadFile(s.logFile())
+	return string(log[min(int(before.Size()), len(log)):]), err
+}
+
 // Set sets parameters of the server, as [Settings] does, from the next [Server.Restart] on.
 func (s *Server) Set(settings map[string]string) {
 	s.mu.Lock()
@@ -446,6 +486,14 @@ func (s *Server) Restart(ctx context.Context) error {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+}
+
+// Halt stops the server cleanly, without waiting for its clients. It keeps the data, for a
+// [Server.Restart].
+func (s *Server) Halt() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.halt()
 }
 
 // halt shuts the server down, in order to start it again.

@@ -238,6 +238,22 @@ func TestStopAfterKill(t *testing.T) {
 	}
 }
 
+// Once works on the data of a server that was stopped, and returns what this one process said.
+func TestOnce(t *testing.T) {
+	installed(t, &mariadb)
+	s := startFor(t, &mariadb)
+	_, err := s.Once(t.Context(), "help", "")
+	require.ErrorContains(t, err, "it runs")
+	require.NoError(t, s.Halt())
+	said, err := s.Once(t.Context(), "help", "")
+	require.NoError(t, err)
+	require.Contains(t, said, "Usage")
+	require.NotContains(t, said, "Installing")
+	_, err = s.Once(t.Context(), "no_such_setting", "")
+	require.ErrorContains(t, err, "no_such_setting")
+	require.NoError(t, s.Restart(t.Context()))
+}
+
 func TestSettings(t *testing.T) {
 	show := func(t *testing.T, s *Server, name string) string {
 		t.Helper()
