@@ -28,13 +28,11 @@ const (
 
 // byScan finds the tickets on MySQL. labels are those that the search asks for.
 func (f *finder) byScan(ctx context.Context, labels, tokens [][]string) error {
-	done, err := false, error(nil)
+	scan := func() (bool, error) { return f.scan(ctx, tokens) }
 	if len(labels) > 0 {
-		done, err = f.scanLabelled(ctx, labels, tokens)
-	} else {
-		done, err = f.scan(ctx, tokens)
+		scan = func() (bool, error) { return f.scanLabelled(ctx, labels, tokens) }
 	}
-	if done || err != nil {
+	if done, err := scan(); done || err != nil {
 		return err
 	}
 	f.found, f.looked = nil, 0
