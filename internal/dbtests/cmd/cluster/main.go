@@ -13,7 +13,8 @@
 // It needs mariadbd, the library of galera-4, rsync, and the scripts wsrep_sst_rsync and
 // wsrep_sst_common of mariadb-server in PATH. With -sst mariabackup, it needs mariadb-backup,
 // mbstream, socat and the script wsrep_sst_mariabackup in place of rsync and its script. The exit
-// status is 1 if something was lost, doubled, broken, damaged, not found or held by two.
+// status is 1 if something was lost, doubled, broken, damaged, not found or held by two, and 3
+// if the cluster did not start.
 package main
 
 import (
@@ -58,6 +59,10 @@ func main() {
 	ordeal.Main(func(ctx context.Context) (bool, error) {
 		r := &run{options: o, chosen: chosen, happened: map[string]int{}, rejoins: map[string]int{}}
 		work, err := r.endure(ctx)
+		if errors.Is(err, errNotStarted) {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(3)
+		}
 		if err != nil {
 			return false, err
 		}
@@ -85,18 +90,24 @@ func counts(of map[string]int, names ...string) string {
 	return strings.Join(list, ", ")
 }
 
+// errNotStarted says nothing about the library.
+var errNotStarted = errors.New("the cluster did not start")
+
 // endure starts the cluster, works on it, and checks the result on every node.
 func (r *run) endure(ctx context.Context) (work *load.Load, err error) {
 	defer func() {
 		for _, n := range r.nodes {
+			var closed error
 			if n.db != nil {
-				err = errors.Join(err, n.db.Close())
+				closed = n.db.Close()
 			}
-			err = errors.Join(err, n.Kill(), n.Stop()) // a clean stop would take a while
+			if err := errors.Join(closed, n.Kill(), n.Stop()); err != nil { // a clean stop would take a while
+				fmt.Fprintf(os.Stderr, "while %s was stopped: %v\n", n.name, err) // nothing to do with the result
+			}
 		}
 	}()
 	if err := r.start(ctx); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errNotStarted, err)
 	}
 	places, err := r.migrate(ctx)
 	if err != nil {
