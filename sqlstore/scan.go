@@ -49,8 +49,13 @@ func (f *finder) scan(ctx context.Context, tokens [][]string) (done bool, err er
 		if err != nil {
 			return false, err
 		}
-		places, err := x.places(ctx, "SELECT place FROM (SELECT place, tokens FROM {t}texts{by texts_id} WHERE place < ? ORDER BY place DESC LIMIT ?) n WHERE "+has.text+
-			" ORDER BY place DESC LIMIT ?", append([]any{before, size}, append(slices.Clip(has.args), mostMatches)...)...)
+		// Tickets that were indexed meanwhile are more of this window, and not the last ones less.
+		from := int64(math.MinInt64)
+		if end.Valid {
+			from = end.Int64 + 1
+		}
+		places, err := x.places(ctx, "SELECT place FROM {t}texts{by texts_id} WHERE place >= ? AND place < ? AND "+has.text+" ORDER BY place DESC LIMIT ?",
+			append([]any{from, before}, append(slices.Clip(has.args), mostMatches)...)...)
 		if err != nil {
 			return false, err
 		}
