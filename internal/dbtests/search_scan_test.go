@@ -53,6 +53,63 @@ func TestSearchBesideIndexing(t *testing.T) {
 	require.Len(t, hits, 25)
 }
 
+// A label of as many tickets as a scan reads, or one more, hides none of them, nor do more
+// labels than the index is asked for. The application's transaction finds the same.
+func TestSearchAtTheEndOfAScan(t *testing.T) {
+	t.Parallel()
+	b := mariadb
+	store, db := b.open(t, b.search()...)
+	var list [][]ticket.Event
+	var tags []string
+	for i := range 25 {
+		tags = append(tags, fmt.Sprint("label ", i))
+	}
+	for i := range 4001 {
+		h := history(i*60, 1)[:1]
+		h[0].Fields, h[0].Subject, h[0].Requester = nil, "everyone", ticket.Person{ID: "of 2000"}
+		h[0].Set.Tenant = ""
+		if i%2 == 0 {
+			h[0].Requester.ID = "of 2001"
+		}
+		if i < 2 || i > 3998 {
+			h[0].Subject = "everyone rare"
+			h[0].Set.AddTags = tags
+		}
+		list = append(list, sealed(h))
+	}
+	_, err := store.Import(t.Context(), all(list))
+	require.NoError(t, err)
+	require.NoError(t, store.Maintain(t.Context()))
+	tx, err := db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, tx.Rollback()) }()
+	for _, s := range []*sqlstore.Store{store, store.WithTx(tx)} {
+		for _, c := range []struct {
+			text string
+			q    ticket.Query
+			want int
+		}{
+			{"rare", ticket.Query{Requester: ticket.Person{ID: "of 2000"}}, 2},
+			{"rare", ticket.Query{Requester: ticket.Person{ID: "of 2001"}}, 2},
+			{"everyone rare", ticket.Query{Requester: ticket.Person{ID: "of 2001"}}, 2},
+			{"every*", ticket.Query{Requester: ticket.Person{ID: "of 2001"}, Limit: 200}, 200},
+			{"everyone", ticket.Query{Tags: tags}, 4},
+			{"everyone", ticket.Query{Tags: tags, Requester: ticket.Person{ID: "of 2001"}}, 2},
+			{"everyone", ticket.Query{Tags: append(slices.Clone(tags), "none")}, 0},
+			{"rare", ticket.Query{}, 4},
+		} {
+			found := 0
+			for _, tenant := range []string{"", "acme"} {
+				c.q.Tenant = tenant
+				hits, err := s.Search(t.Context(), ticket.SearchQuery{Text: c.text, Query: c.q})
+				require.NoError(t, err)
+				found += len(hits)
+			}
+			require.Equal(t, c.want, found, "%s %+v", c.text, c.q)
+		}
+	}
+}
+
 // A search finds what a comparison of every ticket finds, for tickets and searches of chance.
 func TestSearchOfChance(t *testing.T) {
 	t.Parallel()
