@@ -167,8 +167,8 @@ func likes(all [][]string) clause {
 	for _, list := range all {
 		some := make([]string, len(list))
 		for i, token := range list {
-			some[i] = "tokens LIKE ?"
-			token = strings.ReplaceAll(token, "_", `\_`)
+			some[i] = "tokens LIKE ? ESCAPE '|'" // a backslash is none in every sql_mode
+			token = strings.ReplaceAll(token, "_", "|_")
 			if stem, prefix := strings.CutSuffix(token, "*"); prefix {
 				token = stem + "%"
 			} else {
