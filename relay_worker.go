@@ -131,9 +131,12 @@ func (w *worker) stay(ctx, attempts context.Context) {
 				freed = nil
 			}
 			poll.Reset(w.d.cfg.Relay.Poll)
-			if err != nil && ctx.Err() == nil {
+			switch {
+			case err != nil && ctx.Err() == nil:
 				w.d.trouble(ctx, "deliver", err)
 				rest = true
+			case err == nil && found > 0 && look:
+				continue // the other half of the places
 			}
 		}
 		done := ctx.Done()
@@ -203,17 +206,22 @@ func (w *worker) claim(ctx, attempts context.Context) (found, asked int, err err
 	w.looking.Add(int64(len(rows)))
 	w.lookups++
 	b.left.Store(int64(len(rows)))
-	go func() { w.looked <- w.lookUp(attempts, b, rows) }()
+	go func() { w.looked <- w.lookUp(ctx, attempts, b, rows) }()
 	return len(rows), places, err
 }
 
 // lookUp looks up what the deliveries of a batch tell of, and begins their attempts.
-// Those that it cannot look up end. It returns the error of a store that failed.
-func (w *worker) lookUp(ctx context.Context, b *batch, rows []Delivery) (err error) {
+// Those that it cannot look up end, and all of them if work is done meanwhile. It
+// returns the error of a store that failed.
+func (w *worker) lookUp(work, ctx context.Context, b *batch, rows []Delivery) (err error) {
 	contexts := w.d.deliveryContexts(ctx, rows)
 	w.looking.Add(int64(-len(rows)))
 	for i := range rows {
 		switch {
+		case work.Err() != nil: // its turn never came
+			w.d.calls.release(w.name, 1)
+			s := Settlement{State: DeliveryPending, Due: w.d.now(), Address: rows[i].Address, Error: work.Err().Error()}
+			w.end(b, w.d.settled(ctx, &rows[i], s))
 		case contexts[i].err == nil:
 			w.begin(ctx, b, &rows[i], contexts[i].DeliveryContext)
 		case contexts[i].alone:
