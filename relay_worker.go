@@ -77,6 +77,12 @@ func (w *worker) clear(ctx context.Context) (first error) {
 	for {
 		freed := w.d.calls.freed.next() // before looking, so that no freed place is missed
 		asked := 0
+		select {
+		case err := <-w.looked: // before another claim
+			w.lookups--
+			first = cmp.Or(first, err)
+		default:
+		}
 		if first == nil && w.room() > 0 {
 			var found int
 			if found, asked, first = w.claim(ctx, ctx); found > 0 && first == nil {
@@ -118,7 +124,19 @@ func (w *worker) stay(ctx, attempts context.Context) {
 	var woken, freed <-chan struct{}
 	look := true  // something may be due
 	rest := false // after an error of the store, wait for the next poll
+	looked := func(err error) {
+		w.lookups--
+		if err != nil && ctx.Err() == nil {
+			w.d.trouble(ctx, "deliver", err)
+			look, rest = true, true
+		}
+	}
 	for {
+		select {
+		case err := <-w.looked: // before another claim
+			looked(err)
+		default:
+		}
 		freed = w.d.calls.freed.next()
 		if !look || rest {
 			freed = nil
@@ -131,9 +149,12 @@ func (w *worker) stay(ctx, attempts context.Context) {
 				freed = nil
 			}
 			poll.Reset(w.d.cfg.Relay.Poll)
-			if err != nil && ctx.Err() == nil {
+			switch {
+			case err != nil && ctx.Err() == nil:
 				w.d.trouble(ctx, "deliver", err)
 				rest = true
+			case err == nil && found > 0 && look:
+				continue // the other half of the places
 			}
 		}
 		done := ctx.Done()
@@ -152,11 +173,7 @@ func (w *worker) stay(ctx, attempts context.Context) {
 			look, rest = true, false
 			poll.Reset(w.d.cfg.Relay.Poll)
 		case err := <-w.looked:
-			w.lookups--
-			if err != nil && ctx.Err() == nil {
-				w.d.trouble(ctx, "deliver", err)
-				look, rest = true, true
-			}
+			looked(err)
 		case s := <-w.next():
 			w.settle(ctx, s)
 		case err := <-w.settled:
@@ -203,17 +220,29 @@ func (w *worker) claim(ctx, attempts context.Context) (found, asked int, err err
 	w.looking.Add(int64(len(rows)))
 	w.lookups++
 	b.left.Store(int64(len(rows)))
-	go func() { w.looked <- w.lookUp(attempts, b, rows) }()
+	go w.lookUp(ctx, attempts, b, rows)
 	return len(rows), places, err
 }
 
 // lookUp looks up what the deliveries of a batch tell of, and begins their attempts.
-// Those that it cannot look up end. It returns the error of a store that failed.
-func (w *worker) lookUp(ctx context.Context, b *batch, rows []Delivery) (err error) {
+// Those that it cannot look up end, and all of them if work is done meanwhile. It
+// first reports the error of a store that failed.
+func (w *worker) lookUp(work, ctx context.Context, b *batch, rows []Delivery) {
 	contexts := w.d.deliveryContexts(ctx, rows)
 	w.looking.Add(int64(-len(rows)))
+	var err error
+	for _, c := range contexts {
+		if c.err != nil && !c.alone {
+			err = c.err
+		}
+	}
+	w.looked <- err // before any of them ends and makes room for a claim
 	for i := range rows {
 		switch {
+		case work.Err() != nil: // its turn never came
+			w.d.calls.release(w.name, 1)
+			s := Settlement{State: DeliveryPending, Due: w.d.now(), Address: rows[i].Address, Error: work.Err().Error()}
+			w.end(b, w.d.settled(ctx, &rows[i], s))
 		case contexts[i].err == nil:
 			w.begin(ctx, b, &rows[i], contexts[i].DeliveryContext)
 		case contexts[i].alone:
@@ -222,10 +251,8 @@ func (w *worker) lookUp(ctx context.Context, b *batch, rows []Delivery) (err err
 		default:
 			w.d.calls.release(w.name, 1)
 			w.end(b, w.d.putOff(ctx, &rows[i], contexts[i].err))
-			err = contexts[i].err
 		}
 	}
-	return err
 }
 
 // end is called once for each delivery.

@@ -340,6 +340,59 @@ func TestALookUpHoldsUpNoOtherBatch(t *testing.T) {
 	})
 }
 
+// Run as well claims while it looks up: the places do not wait for the first look-up.
+func TestRunClaimsBesideALookUp(t *testing.T) {
+	for batch, want := range map[int]int64{4: 2, 2: 1, 1: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &slowLookups{Store: memstore.New(), first: 10 * time.Second}
+			var calls atomic.Int64
+			n := ticket.NotifierFunc(func(ctx context.Context, _ ticket.Notification) error { calls.Add(1); <-ctx.Done(); return ctx.Err() })
+			desk, err := ticket.NewDesk(store, ticket.Config{
+				Logger: slog.New(slog.DiscardHandler), Notifiers: map[string]ticket.Notifier{"mail": n}, Relay: ticket.Relay{Batch: batch, Poll: time.Hour},
+			})
+			require.NoError(t, err)
+			for i := range 6 {
+				_, err := desk.Open(t.Context(), ticket.Requester(ticket.Person{ID: fmt.Sprint(i)}), ticket.Draft{Subject: "No ink"})
+				require.NoError(t, err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- desk.Run(ctx) }()
+			time.Sleep(5 * time.Second)
+			require.Equal(t, want, calls.Load(), batch)
+			time.Sleep(10 * time.Second)
+			require.EqualValues(t, batch, calls.Load())
+			cancel()
+			require.ErrorIs(t, <-ended, context.Canceled)
+		})
+	}
+}
+
+// A batch that is looked up when Shutdown begins is not attempted. It is due at once.
+func TestShutdownDuringALookUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowLookups{Store: memstore.New(), first: 10 * time.Second}
+		var calls atomic.Int64
+		n := ticket.NotifierFunc(func(context.Context, ticket.Notification) error { calls.Add(1); return nil })
+		desk, err := ticket.NewDesk(store, ticket.Config{
+			Logger: slog.New(slog.DiscardHandler), Notifiers: map[string]ticket.Notifier{"mail": n}, Relay: ticket.Relay{Batch: 1, Poll: time.Hour},
+		})
+		require.NoError(t, err)
+		_, err = desk.Open(t.Context(), ada, ticket.Draft{Subject: "No ink"})
+		require.NoError(t, err)
+		ended := make(chan error, 1)
+		go func() { ended <- desk.Run(t.Context()) }()
+		time.Sleep(5 * time.Second)
+		require.NoError(t, desk.Shutdown(t.Context()))
+		require.NoError(t, <-ended)
+		require.Zero(t, calls.Load(), "an attempt began after Shutdown")
+		sum, err := desk.Deliver(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, ticket.DeliveryCounts{Done: int(calls.Load())}, sum)
+		require.EqualValues(t, 2, calls.Load(), "one for her, one for the queue")
+	})
+}
+
 // A store that fails in a look-up rests the worker until the next poll.
 func TestALookUpThatFailsIsReportedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

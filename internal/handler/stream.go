@@ -50,7 +50,7 @@ func (s *Stream) Send(event, id string, data any) bool {
 }
 
 func (s *Stream) write(b []byte) bool {
-	_ = s.rc.SetWriteDeadline(time.Now().Add(s.stall)) //nolint:forbidigo // deadlines of connections are real; not every server has them
+	s.deadline()
 	_, err := s.w.Write(append(b, "\n\n"...))
 	if err == nil {
 		err = s.rc.Flush()
@@ -59,10 +59,14 @@ func (s *Stream) write(b []byte) bool {
 	return !s.bad
 }
 
-// End removes the deadline of the last write. After a time without events it would be over, and
-// the end of the response could not be sent.
+// End gives the end of the response as much time as a write. After a time without events the
+// deadline of the last one is over. Net/http removes this one after the response.
 func (s *Stream) End() {
 	if !s.bad {
-		_ = s.rc.SetWriteDeadline(time.Time{})
+		s.deadline()
 	}
+}
+
+func (s *Stream) deadline() {
+	_ = s.rc.SetWriteDeadline(time.Now().Add(s.stall)) //nolint:forbidigo // deadlines of connections are real; not every server has them
 }

@@ -2,6 +2,7 @@ package handler_test
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -61,6 +62,55 @@ func TestStreamOutlivesDeadlines(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, ":\nid: a\n\n:\nid: b\n\n", string(body))
 }
+
+// A client who reads all events, but not the end of the response, does not keep the connection.
+func TestStreamEndsForAClientWhoDoesNotReadItsEnd(t *testing.T) {
+	here, there := net.Pipe() // without buffers
+	defer func() { _ = there.Close() }()
+	closed := make(chan struct{})
+	server := &http.Server{
+		ReadHeaderTimeout: time.Minute,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			s := handler.NewStream(w, 50*time.Millisecond)
+			defer s.End()
+			s.Alive("a")
+		}),
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			if state == http.StateClosed {
+				close(closed)
+			}
+		},
+	}
+	defer func() { _ = server.Close() }()
+	l := make(oneConn, 1)
+	l <- here
+	go func() { _ = server.Serve(l) }()
+	_, err := io.WriteString(there, "GET / HTTP/1.1\r\nHost: example.org\r\n\r\n")
+	require.NoError(t, err)
+	var said strings.Builder
+	for b := make([]byte, 1); !strings.HasSuffix(said.String(), "id: a\n\n\r\n"); {
+		_, err := there.Read(b)
+		require.NoError(t, err)
+		said.Write(b)
+	}
+	select {
+	case <-closed:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the end of the response waits for a client that takes nothing")
+	}
+}
+
+// oneConn is a listener with the connections that it holds.
+type oneConn chan net.Conn
+
+func (l oneConn) Accept() (net.Conn, error) {
+	if c, ok := <-l; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+func (l oneConn) Close() error   { close(l); return nil }
+func (l oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
 func TestStreamLeavesAClientWhoDoesNotRead(t *testing.T) {
 	done := make(chan struct{})
