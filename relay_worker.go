@@ -74,13 +74,16 @@ func (w *worker) next() <-chan Settlement {
 // clear works until nothing is due, or until the store fails, and returns that
 // error. It waits for the attempts in flight.
 func (w *worker) clear(ctx context.Context) (first error) {
+	looked := func(err error) {
+		w.lookups--
+		first = cmp.Or(first, err)
+	}
 	for {
 		freed := w.d.calls.freed.next() // before looking, so that no freed place is missed
 		asked := 0
 		select {
 		case err := <-w.looked: // before another claim
-			w.lookups--
-			first = cmp.Or(first, err)
+			looked(err)
 		default:
 		}
 		if first == nil && w.room() > 0 {
@@ -104,8 +107,7 @@ func (w *worker) clear(ctx context.Context) (first error) {
 		case <-done:
 		case <-freed: // by another Run or Deliver
 		case err := <-w.looked:
-			w.lookups--
-			first = cmp.Or(first, err)
+			looked(err)
 		case s := <-w.next():
 			w.settle(ctx, s)
 		case err := <-w.settled:

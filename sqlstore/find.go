@@ -257,8 +257,8 @@ func (f *finder) between(ctx context.Context, tokens [][]string, from, before in
 	return f.take(ctx, places, true)
 }
 
-// anywhere finds tickets of all times before a place. On PostgreSQL the index does not order
-// them, so of too many it finds some, or only reports that they are too many.
+// anywhere finds tickets of all times before a place on PostgreSQL. The index does not order them,
+// so of too many it finds some, or only reports that they are too many.
 func (f *finder) anywhere(ctx context.Context, tokens [][]string, before int64, some bool) (tooMany bool, err error) {
 	var places []int64
 	text, args := f.s.matching(tokens, before, mostMatches+1)
